@@ -1,0 +1,74 @@
+"""What every command shares: error reporting, exit codes, versions, progress."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from yolo_bones.errors import YoloBonesError
+from yolo_bones.rle import ImageSize
+
+EXIT_DONE = 0
+EXIT_FINDINGS = 1
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+
+
+def run_command(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a command's body; report what went wrong in one clear line each and return the exit code."""
+    try:
+        return command(arguments)
+    except YoloBonesError as error:
+        for line in str(error).splitlines() or [type(error).__name__]:
+            print(f"error: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def say(message: str, quiet: bool = False) -> None:
+    """Log a line to stderr; stdout carries data only."""
+    if not quiet:
+        print(message, file=sys.stderr)
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None, quiet: bool = False) -> Iterable[T]:
+    """Show a progress bar on stderr while iterating."""
+    bar: Iterable[T] = tqdm(items, desc=what, total=total, disable=quiet, file=sys.stderr, unit="image", leave=False)
+    return bar
+
+
+def image_size_argument(text: str) -> ImageSize:
+    """Read `HEIGHTxWIDTH`, or one number for a square."""
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 2048x1024, got {text!r}")
+    try:
+        return ImageSize(int(match[1]), int(match[2] or match[1]))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def count_argument(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def share_argument(text: str) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+    return value

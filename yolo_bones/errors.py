@@ -1,0 +1,73 @@
+"""What can go wrong, and the exit code each failure gets.
+
+    YoloBonesError
+    |-- InputError        2  a file's content is not what it should be; names file, field, expected, got
+    |   `-- InputErrors   2  several of them, found in one run
+    |-- RefusedError      3  understood, but unsafe or not allowed, so nothing was done
+    `-- MachineError      4  the machine cannot do it: a library is missing, the disk is full or read-only
+
+A command returns 0 when done, 1 for findings under `--strict`, and 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+MOST_ERRORS_SHOWN = 100
+
+
+class YoloBonesError(Exception):
+    """Anything this package reports in one clear line; `exit_code` is the process's exit status."""
+
+    exit_code = 2
+
+
+class InputError(YoloBonesError):
+    """One fault in one file.
+
+    Args:
+        file: the file at fault, as the user knows it.
+        field: the place inside it, such as `annotations[3].points[7]`; empty when the whole file is meant.
+        expected: what should be there.
+        got: what is there; left out when there is nothing to show.
+    """
+
+    def __init__(self, file: str | Path, field: str, expected: str, got: object | None = None) -> None:
+        self.file = str(file)
+        self.field = field
+        self.expected = expected
+        self.got = got
+        place = f"{self.file}: {field}" if field else self.file
+        found = "" if got is None else f", got {one_line(got)}"
+        super().__init__(f"{place}: expected {expected}{found}")
+
+
+class InputErrors(InputError):
+    """Several faults of one data set; `faults` holds them all, the message the first hundred, a line each."""
+
+    def __init__(self, faults: Sequence[InputError]) -> None:
+        self.faults = tuple(faults)
+        lines = [str(fault) for fault in self.faults[:MOST_ERRORS_SHOWN]]
+        if len(self.faults) > MOST_ERRORS_SHOWN:
+            lines.append(f"... and {len(self.faults) - MOST_ERRORS_SHOWN} more")
+        YoloBonesError.__init__(self, "\n".join(lines))
+
+
+class RefusedError(YoloBonesError):
+    """The request was understood and not carried out, because it is unsafe or would overwrite something."""
+
+    exit_code = 3
+
+
+class MachineError(YoloBonesError):
+    """The machine or its set-up cannot do it."""
+
+    exit_code = 4
+
+
+def one_line(value: object, limit: int = 80) -> str:
+    """Show any value on one line of at most `limit` characters, control characters escaped."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,0 +1,87 @@
+"""Files that hold either their old content or their new content, never a half of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from yolo_bones.errors import MachineError, RefusedError
+
+TEMPORARY_MARK = ".tmp-"
+
+
+@contextlib.contextmanager
+def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `target`; on success sync it and put it in the target's place.
+
+    Args:
+        target: the final name; its folder is made when missing.
+        mode: `w` for UTF-8 text with `\\n` line ends, `wb` for bytes.
+
+    Raises:
+        MachineError: the place cannot be written.
+    """
+    with machine_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}{TEMPORARY_MARK}", dir=target.parent)
+    temporary = Path(name)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        with machine_errors(target):
+            with os.fdopen(descriptor, mode, **text) as stream:  # type: ignore[call-overload]
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def machine_errors(target: Path) -> Iterator[None]:
+    """Turn a full disk, a read-only folder and the like into a `MachineError` that names the target."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            raise MachineError(f"{target}: cannot be written: {error.strerror}") from error
+        raise
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write a whole file, or leave the old one."""
+    with replacing(target, "wb") as stream:
+        stream.write(content)
+
+
+def write_text(target: Path, content: str) -> None:
+    """Write a whole text file in UTF-8, or leave the old one."""
+    write_bytes(target, content.encode("utf-8"))
+
+
+def sweep_temporaries(folder: Path) -> int:
+    """Remove what an interrupted earlier run left below `folder`; returns how many files that were."""
+    leftovers = [path for path in folder.rglob(f".*{TEMPORARY_MARK}*") if path.is_file()]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def refuse_to_overwrite(target: Path, overwrite: bool) -> None:
+    """Raise `RefusedError` when `target` exists and the user has not asked to replace it."""
+    if target.exists() and not overwrite:
+        raise RefusedError(f"{target}: exists already; give --overwrite to replace it")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

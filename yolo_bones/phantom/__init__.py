@@ -1,0 +1,1 @@
+"""Synthetic hand radiographs with exact truth: skeleton, surfaces, projection, image formation."""

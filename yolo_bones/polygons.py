@@ -1,0 +1,118 @@
+"""Polygons of integer pixel points: rasterising, checking, mending, insetting."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import cv2
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from yolo_bones.rle import ImageSize, Mask
+
+Points = NDArray[np.float64]
+IntegerPoints = NDArray[np.int32]
+
+
+def box_of_points(points: NDArray[np.generic], size: ImageSize) -> tuple[int, int, int, int]:
+    """Rows and columns [top, bottom) x [left, right) that hold every pixel a polygon can fill."""
+    low = np.floor(points.min(axis=0)).astype(int)
+    high = np.ceil(points.max(axis=0)).astype(int) + 1
+    left, top = np.clip(low, 0, [size.width - 1, size.height - 1])
+    right, bottom = np.clip(high, 1, [size.width, size.height])
+    return int(top), int(bottom), int(left), int(right)
+
+
+def fill_polygon(points: IntegerPoints, size: ImageSize) -> tuple[Mask, int, int]:
+    """Rasterise a polygon as the data set's truth does: filled, its border pixels included (`cv2.fillPoly`).
+
+    Args:
+        points: (P, 2) int32 (x, y) in pixels, implicitly closed.
+        size: of the image.
+
+    Returns:
+        (crop, top, left): a bool mask of the polygon's box, and the box's place.
+    """
+    top, bottom, left, right = box_of_points(points, size)
+    crop = np.zeros((bottom - top, right - left), dtype=np.uint8)
+    cv2.fillPoly(crop, [points.reshape(-1, 1, 2)], 1, offset=(-left, -top))
+    return crop.view(np.bool_), top, left
+
+
+def mend_points(points: Points, size: ImageSize) -> tuple[IntegerPoints, Counter[str]]:
+    """Bring drawn points into a clean closed outline; each repair is counted by name.
+
+    Points up to one pixel outside the image are moved to its edge (`clamped_points`), fractions rounded
+    (`rounded_points`), repeats and a closing point dropped (`duplicate_points`, `closing_point`). The outline may still
+    cross itself: see `is_simple`.
+
+    Raises:
+        ValueError: a point lies further outside, or fewer than three different points remain.
+    """
+    repairs: Counter[str] = Counter()
+    limit = np.array([size.width - 1, size.height - 1], dtype=np.float64)
+    outside = np.flatnonzero(((points < -1.0) | (points > limit + 1.0)).any(axis=1))
+    if outside.size:
+        x, y = points[outside[0]]
+        raise ValueError(f"points[{outside[0]}]|a point inside the {size} image|({x:g}, {y:g})")
+    repairs["clamped_points"] += int(((points < 0.0) | (points > limit)).any(axis=1).sum())
+    points = np.clip(points, 0.0, limit)
+    whole = np.floor(points + 0.5)
+    repairs["rounded_points"] += int((whole != points).any(axis=1).sum())
+    whole = np.minimum(whole, limit).astype(np.int32)
+    repeated = np.zeros(len(whole), dtype=bool)
+    repeated[1:] = (whole[1:] == whole[:-1]).all(axis=1)
+    repairs["duplicate_points"] += int(repeated.sum())
+    whole = whole[~repeated]
+    if len(whole) > 1 and (whole[0] == whole[-1]).all():
+        repairs["closing_point"] += 1
+        whole = whole[:-1]
+    different = len(np.unique(whole, axis=0))
+    if different < 3:
+        raise ValueError(f"points|at least 3 different points|{different}")
+    return whole, +repairs
+
+
+def is_simple(points: IntegerPoints) -> bool:
+    """Whether the outline neither crosses nor touches itself."""
+    return bool(Polygon(points).is_valid)
+
+
+def trace_mask(crop: Mask, top: int, left: int) -> IntegerPoints:
+    """Outer outline of the largest part of a mask, as pixel points that `fill_polygon` turns back into it.
+
+    Args:
+        crop: (h, w) bool, not empty.
+        top, left: place of the crop in the image.
+
+    Returns:
+        (P, 2) int32 (x, y); holes are filled.
+    """
+    image = crop.astype(np.uint8)
+    found, _ = cv2.findContours(image, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
+    if not found:
+        raise ValueError("expected a mask with at least one pixel, got an empty one")
+    largest = max(found, key=lambda outline: (cv2.contourArea(outline), len(outline)))
+    return np.asarray(largest, dtype=np.int32).reshape(-1, 2)
+
+
+def inset_polygon(points_xy: Points, inset_px: float) -> Points:
+    """Move a polygon's border inwards by `inset_px` pixels; a polygon too thin for it is returned as it is."""
+    if inset_px == 0.0:
+        return points_xy
+    inner = largest_part(shapely.make_valid(Polygon(points_xy)).buffer(-inset_px, join_style="mitre"))
+    if inner is None or inner.area < 1.0:
+        return points_xy
+    return np.asarray(inner.exterior.coords, dtype=np.float64)[:-1]
+
+
+def largest_part(shape: BaseGeometry) -> Polygon | None:
+    """The largest polygon of any shape, or None."""
+    if isinstance(shape, Polygon):
+        return None if shape.is_empty else shape
+    parts = [part for part in getattr(shape, "geoms", ()) if isinstance(part, (Polygon, MultiPolygon))]
+    polygons = [polygon for part in parts if (polygon := largest_part(part)) is not None]
+    return max(polygons, key=lambda polygon: polygon.area) if polygons else None
