@@ -1,4 +1,4 @@
-"""Bone segmentation of hand radiographs with YOLOv8-seg: 29 overlapping bones, kept apart from points to run lengths."""
+"""Bone segmentation of hand radiographs with YOLOv8-seg: 29 overlapping bones, from points to run lengths."""
 
 from importlib.metadata import PackageNotFoundError, version
 

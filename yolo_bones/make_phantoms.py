@@ -3,7 +3,8 @@
     python -m yolo_bones.make_phantoms OUT --patients 20 --test 4 --seed 1 --size 2048
 
 Writes OUT/train/{DCM,outputs_json}, OUT/train_truth.csv, with --test also OUT/test/DCM and OUT/test_truth.csv, and
-OUT/report.json. An interrupted run goes on where it stopped; the result is the same to the byte for any number of workers.
+OUT/report.json. An interrupted run goes on where it stopped; the result is the same to the byte for any number of
+workers.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from yolo_bones.rle_table import write_rle_table
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     parser = argparse.ArgumentParser(prog="python -m yolo_bones.make_phantoms", description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write; new, empty or an interrupted run's")
     parser.add_argument("--patients", type=count_argument, default=10, help="annotated patients, two images each")
@@ -77,7 +79,9 @@ def _make(arguments: argparse.Namespace) -> int:
     write_text(out / "report.json", json.dumps(settings.as_record(), indent=2, sort_keys=True) + "\n")
     shutil.rmtree(_parts_folder(out), ignore_errors=True)
     images = 2 * len(numbers)
-    say(f"{out}: {images} images of {len(numbers)} patients, {settings.test_patients} of them for test", arguments.quiet)
+    say(
+        f"{out}: {images} images of {len(numbers)} patients, {settings.test_patients} of them for test", arguments.quiet
+    )
     return 0
 
 

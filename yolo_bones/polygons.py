@@ -45,7 +45,7 @@ def fill_polygon(points: IntegerPoints, size: ImageSize) -> tuple[Mask, int, int
 def mend_points(points: Points, size: ImageSize) -> tuple[IntegerPoints, Counter[str]]:
     """Bring drawn points into a clean closed outline; each repair is counted by name.
 
-    Points up to one pixel outside the image are moved to its edge (`clamped_points`), fractions rounded
+    Points up to one pixel outside the image are moved to its edge (`clipped_points`), fractions rounded
     (`rounded_points`), repeats and a closing point dropped (`duplicate_points`, `closing_point`). The outline may still
     cross itself: see `is_simple`.
 
@@ -58,7 +58,7 @@ def mend_points(points: Points, size: ImageSize) -> tuple[IntegerPoints, Counter
     if outside.size:
         x, y = points[outside[0]]
         raise ValueError(f"points[{outside[0]}]|a point inside the {size} image|({x:g}, {y:g})")
-    repairs["clamped_points"] += int(((points < 0.0) | (points > limit)).any(axis=1).sum())
+    repairs["clipped_points"] += int(((points < 0.0) | (points > limit)).any(axis=1).sum())
     points = np.clip(points, 0.0, limit)
     whole = np.floor(points + 0.5)
     repairs["rounded_points"] += int((whole != points).any(axis=1).sum())

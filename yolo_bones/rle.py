@@ -115,9 +115,11 @@ def encode_crop(crop: Mask, top: int, left: int, size: ImageSize) -> tuple[Runs,
     height, width = crop.shape
     if top < 0 or left < 0 or top + height > size.height or left + width > size.width:
         raise ValueError(f"expected a box inside {size}, got {height}x{width} at row {top}, column {left}")
-    framed = np.zeros((height, width + 2), dtype=np.int8)
-    framed[:, 1:-1] = crop
-    row, column = np.nonzero(np.diff(framed, axis=1))
+    framed = np.zeros(height * (width + 1) + 1, dtype=np.bool_)
+    framed[1:].reshape(height, width + 1)[:, :width] = crop
+    # One column of off after each row: every run begins and ends inside its own row.
+    change = np.flatnonzero(framed[1:] != framed[:-1])
+    row, column = np.divmod(change, width + 1)
     position = (row + top) * size.width + (column + left)
     return _joined(position[0::2], position[1::2])
 

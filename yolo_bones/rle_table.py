@@ -41,8 +41,9 @@ class RleTable:
             try:
                 runs.append(row_text_to_runs(text, size))
             except ValueError as error:
-                field = f"line {line}: rle of {image_name}, {bone}"
-                raise InputError(self.path, field, str(error)) from error
+                expected, _, got = str(error).partition(", got ")
+                place = f"rle of {image_name}, {bone}"
+                raise InputError(f"{self.path}:{line}", place, expected, got or None) from error
         return stack_runs(size, runs)
 
 
@@ -56,22 +57,22 @@ def read_rle_table(path: Path) -> RleTable:
     lines: dict[str, list[int]] = {}
     for line, (image_name, bone, rle) in _rows(path):
         if not image_name or any(ord(character) < 32 for character in image_name):
-            raise InputError(path, f"line {line}: image_name", "the base name of an image", image_name)
+            raise InputError(f"{path}:{line}", "image_name", "the base name of an image", image_name)
         if bone not in CLASS_IDS:
-            raise InputError(path, f"line {line}: class", "one of the 29 bone names", bone)
+            raise InputError(f"{path}:{line}", "class", "one of the 29 bone names", bone)
         channels = texts.setdefault(image_name, [None] * BONE_COUNT)
         places = lines.setdefault(image_name, [0] * BONE_COUNT)
         class_id = CLASS_IDS[bone]
         if channels[class_id] is not None:
             expected = f"one row for {image_name}, {bone}"
-            raise InputError(path, f"line {line}: class", expected, f"a duplicate of line {places[class_id]}")
+            raise InputError(f"{path}:{line}", "class", expected, f"a duplicate of line {places[class_id]}")
         channels[class_id], places[class_id] = rle, line
     complete: dict[str, tuple[str, ...]] = {}
     for image_name, channels in texts.items():
         missing = [bone for bone, text in zip(BONES, channels, strict=True) if text is None]
         if missing:
             expected = f"{BONE_COUNT} rows, an empty rle for an absent bone"
-            raise InputError(path, f"image {image_name}", expected, f"no row for {', '.join(missing)}")
+            raise InputError(path, image_name, expected, f"no row for {', '.join(missing)}")
         complete[image_name] = tuple(text for text in channels if text is not None)
     return RleTable(path, complete, {name: tuple(places) for name, places in lines.items()})
 
@@ -80,14 +81,14 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Numbered rows of three plain ASCII-digit-safe fields, after the header."""
     csv.field_size_limit(1 << 27)
     try:
-        with path.open(encoding="utf-8", errors="strict", newline="") as stream:
+        with path.open(encoding="utf-8-sig", errors="strict", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             header = next(reader, None)
             if header is None or tuple(header) != HEADER:
-                raise InputError(path, "line 1", f"the header {','.join(HEADER)}", header and ",".join(header))
+                raise InputError(f"{path}:1", "", f"the header {','.join(HEADER)}", header and ",".join(header))
             for row in reader:
                 if len(row) != len(HEADER):
-                    raise InputError(path, f"line {reader.line_num}", "3 fields", len(row))
+                    raise InputError(f"{path}:{reader.line_num}", "", "3 fields", len(row))
                 yield reader.line_num, (row[0], row[1], row[2])
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error

@@ -145,9 +145,8 @@ def _soft_tissue(bones: list[PosedBone], frame: Frame) -> Plane:
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[:height] / unit
     rounded = np.sqrt(1.0 - (1.0 - np.clip(depth / np.maximum(0.45 * thickness, 0.05), 0.0, 1.0)) ** 2)
     small = (thickness * rounded).astype(np.float32)
-    return cv2.resize(small, (width * step, height * step), interpolation=cv2.INTER_LINEAR)[
-        : frame.height, : frame.width
-    ].copy()
+    whole = cv2.resize(small, (width * step, height * step), interpolation=cv2.INTER_LINEAR)
+    return np.array(whole[: frame.height, : frame.width], dtype=np.float32)
 
 
 def _is_metacarpal(name: str) -> bool:

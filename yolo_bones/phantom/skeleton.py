@@ -292,7 +292,7 @@ def _tilt(pose: Pose) -> Vector:
     roll, pitch = np.deg2rad(pose.roll_deg), np.deg2rad(pose.pitch_deg)
     about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    return about_x @ about_y
+    return np.asarray(about_x @ about_y, dtype=np.float64)
 
 
 def _turn_in_depth(bone: PosedBone, turn: Vector) -> PosedBone:

@@ -1,7 +1,7 @@
 """Closed triangle surfaces of bones: tubes whose width changes along an axis.
 
-Bone coordinates: `u` across the axis (towards the thumb), `v` along it from proximal (0) to distal (length), `w` towards
-the palm; the unit is the length of the third metacarpal.
+Bone coordinates: `u` across the axis (towards the thumb), `v` along it from proximal (0) to distal (length), `w`
+towards the palm; the unit is the length of the third metacarpal.
 """
 
 from __future__ import annotations

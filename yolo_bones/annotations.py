@@ -1,0 +1,277 @@
+"""Point annotations in, validated at the door: JSON of one image -> `AnnotatedImage`.
+
+The image file is the truth for the size; the JSON's `filename` and `metadata` are never used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from yolo_bones.bones import BONES, CLASS_IDS
+from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.polygons import IntegerPoints, fill_polygon, is_simple, mend_points, trace_mask
+from yolo_bones.rle import ImageSize, Mask
+
+MOST_JSON_BYTES: Final = 16_000_000
+MOST_POINTS: Final = 100_000
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
+
+
+class _AnnotationModel(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    label: str
+    points: Annotated[list[Point], Field(max_length=MOST_POINTS)]
+
+
+class _FileModel(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    annotations: Annotated[list[_AnnotationModel], Field(min_length=1, max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotation:
+    """One drawn bone.
+
+    Attributes:
+        bone: name as in `bones.BONES`.
+        points: (P, 2) int32 (x, y) in pixels, at least three different ones, implicitly closed, read-only.
+    """
+
+    bone: str
+    points: IntegerPoints
+
+    def __post_init__(self) -> None:
+        if self.bone not in CLASS_IDS:
+            raise ValueError(f"expected one of the 29 bone names, got {self.bone!r}")
+        if self.points.ndim != 2 or self.points.shape[1] != 2 or len(self.points) < 3:
+            raise ValueError(f"expected points of shape (P >= 3, 2), got {self.points.shape}")
+        self.points.flags.writeable = False
+
+    @property
+    def class_id(self) -> int:
+        """Channel, 0 to 28."""
+        return CLASS_IDS[self.bone]
+
+    def fill(self, size: ImageSize) -> tuple[Mask, int, int]:
+        """The truth mask inside its box: (crop, top, left); see `polygons.fill_polygon`."""
+        return fill_polygon(self.points, size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotatedImage:
+    """All drawn bones of one image, in channel order, at most one of each.
+
+    Attributes:
+        image_id: the image file's name without suffix.
+        patient_id: name of the patient's folder.
+        size: of the image file.
+    """
+
+    image_id: str
+    patient_id: str
+    size: ImageSize
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def thumb_side(self) -> str:
+        """`thumb-left` or `thumb-right` in the picture, from the drawn bones; empty when they do not tell."""
+        by_bone = {annotation.bone: annotation.points for annotation in self.annotations}
+        pairs = (("finger-7", "finger-19"), ("finger-3", "finger-15"), ("Trapezium", "Hamate"), ("Radius", "Ulna"))
+        for thumbward, other in pairs:
+            if thumbward in by_bone and other in by_bone:
+                gap = float(by_bone[thumbward][:, 0].mean() - by_bone[other][:, 0].mean())
+                return "thumb-left" if gap < 0 else "thumb-right"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One thing that was mended while reading; listed in the report and counted under `counter`."""
+
+    file: str
+    field: str
+    counter: str
+    count: int
+
+
+@dataclass(slots=True)
+class RepairLog:
+    """Repairs in reading order."""
+
+    repairs: list[Repair] = field(default_factory=list)
+
+    def add(self, file: Path, place: str, counter: str, count: int = 1) -> None:
+        """Note one kind of repair at one place."""
+        self.repairs.append(Repair(str(file), place, counter, count))
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Total of each kind, sorted by name."""
+        total: Counter[str] = Counter()
+        for repair in self.repairs:
+            total[repair.counter] += repair.count
+        return dict(sorted(total.items()))
+
+
+def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[AnnotatedImage, RepairLog]:
+    """Read the JSON of one image.
+
+    Args:
+        path: `<image stem>.json`.
+        patient_id: name of the patient's folder.
+        size: of the image file.
+
+    Raises:
+        InputErrors: every fault of the file, each with its field.
+    """
+    log = RepairLog()
+    record = _load_json(path, log)
+    try:
+        model = _FileModel.model_validate(record)
+    except ValidationError as error:
+        faults_by_field = {fault.field: fault for fault in (_fault(path, record, detail) for detail in error.errors())}
+        raise InputErrors(list(faults_by_field.values())) from error
+    faults: list[InputError] = []
+    drawn: dict[str, list[tuple[int, IntegerPoints]]] = {}
+    for index, item in enumerate(model.annotations):
+        place = f"annotations[{index}]"
+        if item.label not in CLASS_IDS:
+            faults.append(InputError(path, f"{place}.label", _label_wanted(item.label), item.label))
+            continue
+        try:
+            points = _clean_points(path, place, item.points, size, log)
+        except ValueError as error:
+            where, wanted, got = str(error).split("|")
+            faults.append(InputError(path, f"{place}.{where}", wanted, got))
+            continue
+        drawn.setdefault(item.label, []).append((index, points))
+    annotations: list[Annotation] = []
+    for bone in BONES:
+        parts = drawn.get(bone, [])
+        try:
+            annotations.extend(Annotation(bone, points) for points in _one_part(path, bone, parts, size, log))
+        except InputError as error:
+            faults.append(error)
+    if faults:
+        raise InputErrors(faults)
+    for bone in BONES:
+        if bone not in drawn:
+            log.add(path, bone, "missing_bones")
+    return AnnotatedImage(path.stem, patient_id, size, tuple(annotations)), log
+
+
+def _load_json(path: Path, log: RepairLog) -> Any:
+    try:
+        if path.stat().st_size > MOST_JSON_BYTES:
+            size_mb = path.stat().st_size / 1e6
+            raise InputError(path, "", f"a JSON file of at most {MOST_JSON_BYTES / 1e6:.0f} MB", f"{size_mb:.1f} MB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, "", "a readable JSON file", error.strerror) from error
+    if content.startswith(b"\xef\xbb\xbf"):
+        log.add(path, "", "bom")
+        content = content[3:]
+    try:
+        return json.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"byte {error.start}", "JSON in UTF-8", "other bytes") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InputError(path, place, "JSON", error.msg if content.strip() else "an empty file") from error
+    except RecursionError as error:
+        raise InputError(path, "", "JSON of a sane depth", "lists nested thousands deep") from error
+
+
+def _fault(path: Path, record: Any, detail: Any) -> InputError:
+    """Say a validation error in the field's own words."""
+    place: tuple[str | int, ...] = detail["loc"]
+    kind: str = detail["type"]
+    if kind == "missing":
+        return InputError(path, _field(place[:-1]), f"a key {place[-1]!r}", "none")
+    if len(place) >= 4 and place[2] == "points":
+        point = _value_at(record, place[:4])
+        shown = f'"{point}"' if isinstance(point, str) else json.dumps(point, default=repr)
+        return InputError(path, _field(place[:4]), "two numbers", shown)
+    expected = {
+        "model_type": "an object",
+        "list_type": "a list",
+        "string_type": "a string",
+        "too_long": f"at most {MOST_POINTS} points",
+        "too_short": "at least one annotation",
+    }.get(kind, detail["msg"])
+    got = detail["input"]
+    shown = f"{len(got)} of them" if isinstance(got, list) else json.dumps(got, default=repr)
+    return InputError(path, _field(place), expected, shown)
+
+
+def _field(place: Iterable[str | int]) -> str:
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _value_at(record: Any, place: Iterable[str | int]) -> Any:
+    for step in place:
+        record = record[step]
+    return record
+
+
+def _label_wanted(label: str) -> str:
+    near = next((bone for bone in BONES if bone.lower() == label.strip().lower()), None)
+    return f"the bone name {near!r}" if near else "one of the 29 bone names"
+
+
+def _clean_points(path: Path, place: str, drawn: list[list[float]], size: ImageSize, log: RepairLog) -> IntegerPoints:
+    """Mended points of one annotation; ValueError `field|expected|got` when they make no outline."""
+    if len(drawn) < 3:
+        raise ValueError(f"points|at least 3 points|{len(drawn)}")
+    points, repairs = mend_points(np.array(drawn, dtype=np.float64), size)
+    for counter, count in repairs.items():
+        log.add(path, f"{place}.points", counter, count)
+    if np.linalg.matrix_rank(points - points[0]) < 2:
+        raise ValueError("points|an outline with an area|points on one line")
+    if not is_simple(points):
+        log.add(path, f"{place}.points", "self_intersections")
+        points = trace_mask(*fill_polygon(points, size))
+        if len(points) < 3:
+            raise ValueError("points|an outline with an area|one that fills a pixel or two")
+    return points
+
+
+def _one_part(
+    path: Path, bone: str, parts: list[tuple[int, IntegerPoints]], size: ImageSize, log: RepairLog
+) -> list[IntegerPoints]:
+    """One outline for a bone that was drawn once or, overlapping, several times."""
+    if len(parts) < 2:
+        return [points for _, points in parts]
+    first_index, first = parts[0]
+    merged = first
+    for index, points in parts[1:]:
+        place = f"annotations[{index}]"
+        if points.shape == first.shape and (points == first).all():
+            log.add(path, place, "duplicate_annotations")
+            continue
+        plane = np.zeros((size.height, size.width), dtype=np.bool_)
+        shared = np.zeros_like(plane)
+        for target, outline in ((plane, merged), (shared, points)):
+            crop, top, left = fill_polygon(outline, size)
+            target[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+        if not (plane & shared).any():
+            expected = f"one {bone}, drawn at annotations[{first_index}]"
+            raise InputError(path, f"{place}.label", expected, f"a second {bone} elsewhere")
+        log.add(path, place, "merged_parts")
+        merged = trace_mask(plane | shared, 0, 0)
+    return [merged]

@@ -1,0 +1,68 @@
+"""Annotations and run lengths as COCO records. Dictionaries only, no files."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from yolo_bones.annotations import AnnotatedImage
+from yolo_bones.bones import BONES, GROUPS
+from yolo_bones.rle import ImageSize, Runs, runs_to_coco_counts
+
+GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
+
+
+def categories() -> list[dict[str, Any]]:
+    """COCO categories; ids are channels, 0 to 28."""
+    return [{"id": class_id, "name": bone, "supercategory": GROUP_OF[bone]} for class_id, bone in enumerate(BONES)]
+
+
+def image_record(image: AnnotatedImage, image_number: int, file_name: str) -> dict[str, Any]:
+    """COCO image; `patient_id` is kept as an extra key."""
+    return {
+        "id": image_number,
+        "file_name": file_name,
+        "height": image.size.height,
+        "width": image.size.width,
+        "patient_id": image.patient_id,
+    }
+
+
+def annotation_records(image: AnnotatedImage, image_number: int, first_id: int) -> list[dict[str, Any]]:
+    """COCO annotations of one image: the drawn points as one polygon each, area and box of the truth mask."""
+    records = []
+    for offset, annotation in enumerate(image.annotations):
+        crop, top, left = annotation.fill(image.size)
+        rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
+        box = [
+            left + int(columns[0]),
+            top + int(rows[0]),
+            int(columns[-1] - columns[0]) + 1,
+            int(rows[-1] - rows[0]) + 1,
+        ]
+        records.append(
+            {
+                "id": first_id + offset,
+                "image_id": image_number,
+                "category_id": annotation.class_id,
+                "segmentation": [annotation.points.reshape(-1).tolist()],
+                "area": int(crop.sum()),
+                "bbox": box,
+                "iscrowd": 0,
+            }
+        )
+    return records
+
+
+def result_record(
+    image_number: int | str, class_id: int, runs: tuple[Runs, Runs], size: ImageSize, score: float
+) -> dict[str, Any]:
+    """COCO result of one predicted bone, its mask as COCO's compressed RLE."""
+    counts = runs_to_coco_counts(*runs, size)
+    return {
+        "image_id": image_number,
+        "category_id": class_id,
+        "segmentation": {"size": [size.height, size.width], "counts": counts},
+        "score": round(float(score), 6),
+    }

@@ -1,0 +1,139 @@
+"""The one guarded door for weights: a checkpoint is a pickle, and a pickle is code."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from yolo_bones.bones import BONES
+from yolo_bones.detector.environment import prepare
+from yolo_bones.errors import InputError, MachineError, RefusedError
+
+prepare()
+
+import torch  # noqa: E402
+from ultralytics.nn import tasks  # noqa: E402
+
+SHIPPED: Final = Path(__file__).resolve().parents[2] / "weights" / "bones-n.pt"
+MOST_BYTES: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """A checkpoint that passed the door.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes.
+        network: in float32, evaluation mode.
+        overlap_mask: whether it was trained with masks flattened into one map; None when the file does not say.
+        training_size: imgsz of its training; None when the file does not say.
+    """
+
+    path: Path
+    sha256: str
+    network: torch.nn.Module
+    overlap_mask: bool | None
+    training_size: int | None
+
+
+class _Stranger:
+    """A class that no allow-list names; its pickle must be refused."""
+
+
+def load_weights(path: Path) -> Weights:
+    """Load a YOLOv8-seg checkpoint with torch's weights-only unpickler, after checking that it is in force.
+
+    Raises:
+        InputError: no such file, or not a segmentation checkpoint for the 29 bones.
+        RefusedError: it would run code, or its SHA-256 is not the one written beside it.
+        MachineError: safe loading is not in force.
+    """
+    content_hash = _checked_hash(path)
+    verify_safe_loading()
+    try:
+        checkpoint = _safe_load(path)
+    except TypeError as error:
+        if isinstance(error.__cause__, pickle.UnpicklingError) and "outside the supported" in str(error):
+            raise RefusedError(f"{path}: refused, holds more than weights: {_first_line(error.__cause__)}") from error
+        raise InputError(path, "", "a YOLOv8-seg checkpoint", _first_line(error)) from error
+    except (ModuleNotFoundError, AttributeError, KeyError, RuntimeError, ValueError, OSError) as error:
+        raise InputError(path, "", "a YOLOv8-seg checkpoint", _first_line(error)) from error
+    network = checkpoint.get("ema") or checkpoint.get("model")
+    if not isinstance(network, torch.nn.Module):
+        raise InputError(path, "model", "a network", type(network).__name__)
+    _check_head(path, network)
+    arguments: dict[str, Any] = checkpoint.get("train_args") or {}
+    training_size = arguments.get("imgsz")
+    return Weights(
+        path=path,
+        sha256=content_hash,
+        network=network.float().eval(),
+        overlap_mask=arguments.get("overlap_mask"),
+        training_size=training_size if isinstance(training_size, int) else None,
+    )
+
+
+def verify_safe_loading() -> None:
+    """Prove that safe loading is in force: a checkpoint holding an unlisted class must be refused.
+
+    Raises:
+        MachineError: it was loaded.
+    """
+    with tempfile.TemporaryDirectory(prefix="yolo_bones-") as folder:
+        probe = Path(folder) / "probe.pt"
+        torch.save({"model": _Stranger()}, probe)
+        try:
+            _safe_load(probe)
+        except TypeError:
+            return
+    raise MachineError("safe loading of weights is not in force with the torch and ultralytics installed here")
+
+
+def _safe_load(path: Path) -> dict[str, Any]:
+    """The only call in this project that unpickles."""
+    checkpoint, _ = tasks.torch_safe_load(str(path), safe_only=True)  # type: ignore[no-untyped-call]
+    return dict(checkpoint)
+
+
+def _checked_hash(path: Path) -> str:
+    """SHA-256 of the file; refused when a `.sha256` file beside it says otherwise."""
+    try:
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode):
+            raise InputError(path, "", "a weights file", "something that is not a plain file")
+        if path.suffix != ".pt":
+            raise InputError(path, "", "a .pt file", path.suffix or "no suffix")
+        if kind.st_size > MOST_BYTES:
+            raise InputError(path, "", f"at most {MOST_BYTES} bytes", kind.st_size)
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(path, "", "a readable weights file", error.strerror) from error
+    listed = path.with_name(f"{path.name}.sha256")
+    if listed.is_file():
+        match = re.match(r"[0-9a-fA-F]{64}\b", listed.read_text(encoding="utf-8", errors="replace"))
+        wanted = match[0].lower() if match else "no SHA-256"
+        if wanted != found:
+            raise RefusedError(f"{path}: sha256 is {found}, but {listed.name} says {wanted}")
+    return found
+
+
+def _check_head(path: Path, network: torch.nn.Module) -> None:
+    layers = getattr(network, "model", None)
+    head = layers[-1] if isinstance(layers, torch.nn.Sequential) and len(layers) else None
+    if type(head).__name__ != "Segment":
+        raise InputError(path, "model", "YOLOv8-seg, with a Segment head", type(head).__name__)
+    names = getattr(network, "names", {})
+    found = [names[key] for key in sorted(names)] if isinstance(names, dict) else list(names)
+    if found != list(BONES):
+        raise InputError(path, "names", "the 29 bone names in channel order", ", ".join(map(str, found)))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__

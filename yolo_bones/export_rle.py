@@ -1,0 +1,200 @@
+"""Predict the 29 bones of radiographs and write them as run lengths.
+
+    python -m yolo_bones.export_rle --source DIR --out pred.csv
+
+A folder is searched recursively. Writes the submission CSV (row-major, 1-based RLE, 29 rows an image, sorted by
+folder, name and channel), or COCO results, and a manifest beside it. An interrupted run goes on with --resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolo_bones.bones import BONE_COUNT
+from yolo_bones.coco import result_record
+from yolo_bones.command_line import count_argument, progress, run_command, say
+from yolo_bones.errors import InputError, InputErrors, RefusedError
+from yolo_bones.files import refuse_to_overwrite, write_text
+from yolo_bones.image_files import read_grey, read_image_header
+from yolo_bones.image_sources import find_images
+from yolo_bones.manifest import build_manifest
+from yolo_bones.merger import MergedBones, MergeSettings, merge_candidates
+from yolo_bones.resumable import PartFolder
+from yolo_bones.rle import ImageSize, row_text_to_runs, runs_to_row_text
+from yolo_bones.rle_table import write_rle_table
+
+if TYPE_CHECKING:
+    from yolo_bones.detector.network import Detector
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(prog="python -m yolo_bones.export_rle", description=__doc__.split("\n")[0])
+    parser.add_argument("--source", type=Path, required=True, help="an image, or a folder searched recursively")
+    parser.add_argument("--out", type=Path, required=True, help="CSV to write; COCO results lie beside it as .json")
+    parser.add_argument("--weights", type=Path, help="YOLOv8-seg checkpoint; the shipped one when not given")
+    parser.add_argument("--imgsz", type=count_argument, help="input pixels of the longer side; as trained if not given")
+    parser.add_argument("--device", default="cpu", help="torch device: cpu, cuda:0, ...")
+    parser.add_argument("--format", choices=("csv", "coco", "both"), default="csv", help="what to write")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier result")
+    parser.add_argument("--workers", type=count_argument, default=2, help="threads that read images ahead")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command(_export, build_parser().parse_args(argv))
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    if arguments.imgsz is not None and not 32 <= arguments.imgsz <= 8192:
+        raise InputError("--imgsz", "", "input pixels from 32 to 8192", arguments.imgsz)
+    outputs = _outputs(arguments)
+    for target in outputs.values():
+        refuse_to_overwrite(target, arguments.overwrite or arguments.resume)
+    images = find_images(arguments.source)
+    _check_headers(images)
+
+    # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
+    from yolo_bones.detector.network import Detector
+    from yolo_bones.detector.weights import SHIPPED
+
+    detector = Detector(arguments.weights or SHIPPED, arguments.imgsz, arguments.device)
+    settings = {
+        "imgsz": detector.longest_px,
+        "device": arguments.device,
+        "weights_sha256": detector.weights.sha256,
+        "merge": {name: getattr(MergeSettings(), name) for name in MergeSettings.__slots__},
+    }
+    warnings = _warnings(detector)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    parts = _open_parts(arguments, settings, images)
+    repairs = _predict_all(arguments, detector, images, parts)
+    counts = _write_outputs(outputs, images, parts)
+    manifest = build_manifest(
+        "export_rle",
+        {**settings, "weights": detector.weights.path.name, "format": arguments.format},
+        {"images": len(images), **counts},
+        warnings,
+        counters=repairs,
+    )
+    write_text(outputs["manifest"], json.dumps(manifest, indent=2) + "\n")
+    parts.remove()
+    say(f"{arguments.out}: {len(images)} images, {counts['absent_bones']} bones not found", arguments.quiet)
+    return 0
+
+
+def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
+    out: Path = arguments.out
+    if out.is_dir():
+        raise InputError(out, "", "a file name to write", "a folder")
+    outputs = {"manifest": out.with_name(f"{out.stem}.manifest.json")}
+    if arguments.format in ("csv", "both"):
+        outputs["csv"] = out
+    if arguments.format in ("coco", "both"):
+        outputs["coco"] = out.with_suffix(".json")
+    return outputs
+
+
+def _check_headers(images: list[Path]) -> None:
+    """Find every unreadable image before the network starts."""
+    faults: list[InputError] = []
+    for path in images:
+        try:
+            read_image_header(path)
+        except InputError as error:
+            faults.append(error)
+    if faults:
+        raise InputErrors(faults)
+
+
+def _warnings(detector: Detector) -> list[str]:
+    if detector.weights.overlap_mask:
+        name = detector.weights.path.name
+        return [f"{name} was trained with overlap_mask=True: where bones overlap, all but one of them were left out"]
+    return []
+
+
+def _open_parts(arguments: argparse.Namespace, settings: dict[str, Any], images: list[Path]) -> PartFolder:
+    """Finished images of an interrupted run; another run's are refused."""
+    out: Path = arguments.out
+    folder = out.with_name(f".{out.name}.parts")
+    if folder.exists() and not (arguments.resume or arguments.overwrite):
+        raise RefusedError(f"{out}: an interrupted run lies here; give --resume to go on or --overwrite to start anew")
+    listed = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in images]
+    return PartFolder(folder, {**settings, "images": listed}, fresh=arguments.overwrite)
+
+
+def _predict_all(
+    arguments: argparse.Namespace, detector: Detector, images: list[Path], parts: PartFolder
+) -> dict[str, int]:
+    """Predict what is not done yet; returns how often what was mended in images of this run."""
+    todo = [path for path in images if not parts.has(path.name)]
+    counters: dict[str, int] = {}
+    loaded = _read_ahead(todo, max(1, arguments.workers))
+    for path, (grey, repairs) in progress(loaded, "predicting", len(todo), arguments.quiet):
+        merged = merge_candidates(detector.detect(grey))
+        parts.write(path.name, {**_part(merged), "repairs": repairs})
+    for path in images:
+        for counter in parts.read(path.name)["repairs"]:
+            counters[counter] = counters.get(counter, 0) + 1
+    return counters
+
+
+def _read_ahead(images: list[Path], workers: int) -> Iterator[tuple[Path, tuple[NDArray[np.uint8], tuple[str, ...]]]]:
+    """Decode images in threads, at most `workers` ahead of the network."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(read_grey, path) for path in images[:workers]]
+        for index, path in enumerate(images):
+            result = waiting.pop(0).result()
+            if index + workers < len(images):
+                waiting.append(pool.submit(read_grey, images[index + workers]))
+            yield path, result
+
+
+def _part(merged: MergedBones) -> dict[str, Any]:
+    channels = merged.channels
+    return {
+        "size": [channels.size.height, channels.size.width],
+        "texts": [runs_to_row_text(*channels.runs(index)) for index in range(BONE_COUNT)],
+        "scores": [round(float(score), 6) for score in merged.confidence],
+    }
+
+
+def _write_outputs(outputs: dict[str, Path], images: list[Path], parts: PartFolder) -> dict[str, int]:
+    def texts() -> Iterator[tuple[str, list[str]]]:
+        for path in images:
+            yield path.name, parts.read(path.name)["texts"]
+
+    if "csv" in outputs:
+        write_rle_table(outputs["csv"], texts())
+    if "coco" in outputs:
+        write_text(outputs["coco"], json.dumps(list(_coco_results(images, parts))) + "\n")
+    return {"absent_bones": sum(not text for _, image in texts() for text in image)}
+
+
+def _coco_results(images: list[Path], parts: PartFolder) -> Iterator[dict[str, Any]]:
+    """COCO results; images count from 1 in the order of the CSV, `file_name` tells which is which."""
+    for number, path in enumerate(images, start=1):
+        part = parts.read(path.name)
+        size = ImageSize(*part["size"])
+        for class_id, (text, score) in enumerate(zip(part["texts"], part["scores"], strict=True)):
+            if text:
+                record = result_record(number, class_id, row_text_to_runs(text, size), size, score)
+                yield {**record, "file_name": path.name}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""An annotation as a line of a YOLO segmentation label file, and back. Text only, no files.
+
+A label line is `class_id x1 y1 x2 y2 ...` with coordinates relative to the image. A pixel is a square and the drawn
+point its centre, so pixel p lies at (p + 0.5) / size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolo_bones.annotations import AnnotatedImage, Annotation
+from yolo_bones.bones import BONE_COUNT
+from yolo_bones.polygons import inset_polygon
+from yolo_bones.rle import ImageSize
+
+DECIMALS = 9
+
+
+def annotation_to_label_line(annotation: Annotation, size: ImageSize, inset_px: float = 0.0) -> str:
+    """One label line.
+
+    Args:
+        annotation: the bone.
+        size: of its image.
+        inset_px: move the border inwards by so many image pixels first, against the half input pixel by which
+            ultralytics rasterises labels too wide.
+    """
+    points = inset_polygon(annotation.points.astype(np.float64), inset_px)
+    relative = (points + 0.5) / np.array([size.width, size.height], dtype=np.float64)
+    numbers = " ".join(f"{value:.{DECIMALS}f}" for value in relative.reshape(-1))
+    return f"{annotation.class_id} {numbers}"
+
+
+def image_to_label_text(image: AnnotatedImage, inset_px: float = 0.0) -> str:
+    """The whole label file of an image, bones in channel order."""
+    lines = (annotation_to_label_line(annotation, image.size, inset_px) for annotation in image.annotations)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def label_line_to_points(line: str, size: ImageSize) -> tuple[int, NDArray[np.float64]]:
+    """Read a label line back.
+
+    Returns:
+        (class_id, points): points (P, 2) float64 (x, y) in pixels, pixel centres at integers.
+
+    Raises:
+        ValueError: not a class id and at least three points in the image.
+    """
+    class_text, *numbers = line.split()
+    if not class_text.isdigit() or int(class_text) >= BONE_COUNT:
+        raise ValueError(f"expected a class id from 0 to {BONE_COUNT - 1}, got {class_text!r}")
+    if len(numbers) < 6 or len(numbers) % 2:
+        raise ValueError(f"expected at least 3 pairs of numbers, got {len(numbers)} numbers")
+    relative = np.array(numbers, dtype=np.float64).reshape(-1, 2)
+    if not ((relative >= 0.0) & (relative <= 1.0)).all():
+        raise ValueError("expected coordinates from 0 to 1")
+    points = relative * np.array([size.width, size.height], dtype=np.float64) - 0.5
+    return int(class_text), points
