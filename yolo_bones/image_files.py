@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-import warnings
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +12,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.rle import ImageSize
 
 SUFFIXES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+KINDS: Final[dict[str, tuple[bytes, type[Image.Image]]]] = {
+    "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    "JPEG": (b"\xff\xd8\xff", JpegImageFile),
+}
 MOST_PIXELS: Final = 64_000_000
 LEAST_SIDE: Final = 16
 EXIF_ORIENTATION: Final = 274
@@ -93,17 +99,17 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     expected = SUFFIXES.get(path.suffix.lower())
     if expected is None:
         raise InputError(path, "", f"a file name ending in {', '.join(SUFFIXES)}", path.suffix)
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    found = next((kind for kind, (magic, _) in KINDS.items() if start.startswith(magic)), None)
+    if found != expected:
+        raise InputError(path, "", f"a {expected} image as its name says", f"a {found} image" if found else "none")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=["PNG", "JPEG"])
-    except Image.DecompressionBombError as error:
-        raise InputError(path, "", f"at most {MOST_PIXELS} pixels", str(error)) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(path, "", f"a {expected} image", "a file that is none") from error
+        # Not Image.open: ultralytics replaces it by one that installs packages when it cannot read a file.
+        image: Image.Image = KINDS[found][1](path)
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        raise InputError(path, "", f"a {expected} image", f"a damaged one ({error})") from error
     with image:
-        if image.format != expected:
-            raise InputError(path, "", f"a {expected} image as its name says", f"a {image.format} image")
         yield image
 
 

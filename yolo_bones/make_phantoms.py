@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -25,6 +23,7 @@ from yolo_bones.command_line import count_argument, image_size_argument, progres
 from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import sweep_temporaries, write_text
 from yolo_bones.phantom.patients import PhantomSettings, write_patient
+from yolo_bones.resumable import PartFolder
 from yolo_bones.rle_table import write_rle_table
 
 
@@ -64,20 +63,21 @@ def _make(arguments: argparse.Namespace) -> int:
         spread=arguments.spread,
     )
     out: Path = arguments.out
-    if _is_finished(out, settings):
+    parts = _open_parts(out, settings)
+    if parts is None:
         say(f"{out}: holds exactly these phantoms already", arguments.quiet)
         return 0
     sweep_temporaries(out)
     numbers = range(1, settings.patients + settings.test_patients + 1)
-    todo = [number for number in numbers if not _part(out, number).exists()]
-    jobs = _run_jobs(settings, out, todo, max(1, arguments.workers))
+    todo = [number for number in numbers if not parts.has(_key(number))]
+    jobs = _run_jobs(settings, out, parts, todo, max(1, arguments.workers))
     for _ in progress(jobs, "phantoms", len(todo), arguments.quiet):
         pass
-    _write_truth(out, "train_truth.csv", list(numbers)[: settings.patients])
+    _write_truth(out / "train_truth.csv", parts, numbers[: settings.patients])
     if settings.test_patients:
-        _write_truth(out, "test_truth.csv", list(numbers)[settings.patients :])
+        _write_truth(out / "test_truth.csv", parts, numbers[settings.patients :])
     write_text(out / "report.json", json.dumps(settings.as_record(), indent=2, sort_keys=True) + "\n")
-    shutil.rmtree(_parts_folder(out), ignore_errors=True)
+    parts.remove()
     images = 2 * len(numbers)
     say(
         f"{out}: {images} images of {len(numbers)} patients, {settings.test_patients} of them for test", arguments.quiet
@@ -85,56 +85,46 @@ def _make(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _is_finished(out: Path, settings: PhantomSettings) -> bool:
-    """Whether `out` is done; makes or checks the marker of an unfinished run; refuses anything else."""
+def _open_parts(out: Path, settings: PhantomSettings) -> PartFolder | None:
+    """Patients done so far, or None when `out` is finished; refuses a folder that holds anything else."""
     if out.exists() and not out.is_dir():
         raise InputError(out, "", "a folder", "a file")
-    record = settings.as_record()
-    report, started = out / "report.json", _parts_folder(out) / "settings.json"
-    for marker in (report, started):
-        if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) != record:
-            raise RefusedError(f"{out}: holds phantoms of other settings; give another folder or remove it")
+    report, parts = out / "report.json", out / ".parts"
     if report.exists():
-        return True
-    if not started.exists():
-        if out.exists() and any(out.iterdir()):
-            raise RefusedError(f"{out}: is not empty and holds no unfinished run; give another folder")
-        write_text(started, json.dumps(record, indent=2, sort_keys=True) + "\n")
-    return False
+        if json.loads(report.read_text(encoding="utf-8")) != settings.as_record():
+            raise RefusedError(f"{out}: holds phantoms of other settings; give another folder or remove it")
+        return None
+    if not parts.exists() and out.exists() and any(out.iterdir()):
+        raise RefusedError(f"{out}: is not empty and holds no unfinished run; give another folder")
+    return PartFolder(parts, settings.as_record())
 
 
-def _parts_folder(out: Path) -> Path:
-    return out / ".parts"
+def _key(number: int) -> str:
+    return f"{number:06d}"
 
 
-def _part(out: Path, number: int) -> Path:
-    return _parts_folder(out) / f"{number:06d}.json"
-
-
-def _run_jobs(settings: PhantomSettings, out: Path, todo: list[int], workers: int) -> Iterator[int]:
+def _run_jobs(settings: PhantomSettings, out: Path, parts: PartFolder, todo: list[int], workers: int) -> Iterator[int]:
     if workers == 1:
-        yield from (_write_part(settings, out, number) for number in todo)
+        yield from (_write_one(settings, out, parts, number) for number in todo)
         return
     with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_write_part, repeat(settings), repeat(out), todo)
+        yield from pool.map(_write_one, repeat(settings), repeat(out), repeat(parts), todo)
 
 
-def _write_part(settings: PhantomSettings, out: Path, number: int) -> int:
-    """Write one patient; its part file, written last, marks it as done."""
+def _write_one(settings: PhantomSettings, out: Path, parts: PartFolder, number: int) -> int:
+    """Write one patient; the part, written last, marks it as done."""
     cv2.setNumThreads(1)
     annotated = number <= settings.patients
-    truth = write_patient(settings, number, out / ("train" if annotated else "test"), annotated)
-    write_text(_part(out, number), json.dumps(truth))
+    parts.write(_key(number), write_patient(settings, number, out / ("train" if annotated else "test"), annotated))
     return number
 
 
-def _write_truth(out: Path, name: str, numbers: list[int]) -> None:
+def _write_truth(target: Path, parts: PartFolder, numbers: Sequence[int]) -> None:
     def images() -> Iterator[tuple[str, list[str]]]:
         for number in numbers:
-            truth: dict[str, Any] = json.loads(_part(out, number).read_text(encoding="utf-8"))
-            yield from sorted(truth.items())
+            yield from sorted(parts.read(_key(number)).items())
 
-    write_rle_table(out / name, images())
+    write_rle_table(target, images())
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class Weights:
         network: in float32, evaluation mode.
         overlap_mask: whether it was trained with masks flattened into one map; None when the file does not say.
         training_size: imgsz of its training; None when the file does not say.
+        arguments: all that the file says about its training.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Weights:
     network: torch.nn.Module
     overlap_mask: bool | None
     training_size: int | None
+    arguments: dict[str, Any]
 
 
 class _Stranger:
@@ -77,6 +79,7 @@ def load_weights(path: Path) -> Weights:
         network=network.float().eval(),
         overlap_mask=arguments.get("overlap_mask"),
         training_size=training_size if isinstance(training_size, int) else None,
+        arguments=arguments,
     )
 
 

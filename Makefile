@@ -1,0 +1,95 @@
+# make help lists the targets. Everything runs in .venv; PYTHON and the variables below may be given on the command line.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+RAW ?=
+DATA := datasets/bones
+PHANTOMS := datasets/phantoms
+SOURCE ?= $(PHANTOMS)/test/DCM
+OUT ?= out/pred.csv
+WEIGHTS ?=
+ARGS ?=
+DEMO := out/demo
+
+# ultralytics: no downloads, no installs, no analytics, safe loading, settings of its own, all cores.
+CONFIG := $(CURDIR)/.cache/ultralytics
+QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CONFIG_DIR="$(CONFIG)" OMP_NUM_THREADS=$(CORES)
+
+.DELETE_ON_ERROR:
+.PHONY: help install convert train export demo test check bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: $(STAMP) ## set up .venv with pinned packages (does nothing when nothing changed)
+
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is too old: expected Python >= 3.11" >&2; exit 4; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "error: $(PYTHON) has no venv: install python3-venv" >&2; exit 4; }
+	@if [ "$$(uname -s)" = Linux ]; then \
+		for need in libGL.so.1:libgl1 libglib-2.0.so.0:libglib2.0-0; do \
+			$(PYTHON) -c "import ctypes; ctypes.CDLL('$${need%%:*}')" 2>/dev/null || \
+				{ echo "error: OpenCV needs $${need%%:*}: install the package $${need##*:}" >&2; exit 4; }; \
+		done; \
+	fi
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(PHANTOMS)/report.json: | $(STAMP)
+	$(PY) -m yolo_bones.make_phantoms $(PHANTOMS) --patients 20 --test 4 --seed 1 --size 1024 --workers $(CORES)
+
+convert: $(STAMP) $(if $(RAW),,$(PHANTOMS)/report.json) ## RAW=folder: points -> datasets/bones (YOLO, COCO, RLE); without RAW synthetic
+	$(PY) -m converters.points_to_yolo "$(or $(RAW),$(PHANTOMS))" $(DATA) --overwrite $(ARGS)
+	$(PY) -m converters.points_to_coco "$(or $(RAW),$(PHANTOMS))" $(DATA)/coco --overwrite
+	$(PY) -m converters.points_to_rle "$(or $(RAW),$(PHANTOMS))" $(DATA)/rle --overwrite
+
+train: $(STAMP) ## ARGS="epochs=50 imgsz=640 ...": stock `yolo segment train` on datasets/bones
+	@test -f $(DATA)/report.json || $(MAKE) --no-print-directory convert
+	@mkdir -p "$(CONFIG)"
+	@test -f "$(CONFIG)/Arial.ttf" || cp "$$($(PY) -c 'import matplotlib; print(matplotlib.get_data_path())')/fonts/ttf/DejaVuSans.ttf" "$(CONFIG)/Arial.ttf"
+	@$(QUIET_YOLO) $(BIN)/yolo settings sync=False > /dev/null
+	$(QUIET_YOLO) $(BIN)/yolo segment train data=bones.yaml cfg=bones_train.yaml $(ARGS)
+
+export: $(STAMP) ## SOURCE=folder OUT=pred.csv [WEIGHTS=file]: predict and write run lengths
+	$(PY) -m yolo_bones.export_rle --source "$(SOURCE)" --out "$(OUT)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+
+demo: $(STAMP) ## synthetic hands -> convert -> shipped weights -> Dice table and overlays in out/demo
+	@rm -rf $(DEMO)
+	@echo "1/5 synthetic radiographs" >&2
+	@$(PY) -m yolo_bones.make_phantoms $(DEMO)/raw --patients 4 --test 4 --seed 2026 --bent 0.5 --workers $(CORES)
+	@echo "2/5 points -> YOLO, COCO, RLE" >&2
+	@$(PY) -m converters.points_to_yolo $(DEMO)/raw $(DEMO)/bones > $(DEMO)/loss_audit.txt
+	@$(PY) -m converters.points_to_coco $(DEMO)/raw $(DEMO)/bones/coco
+	@$(PY) -m converters.points_to_rle $(DEMO)/raw $(DEMO)/bones/rle
+	@echo "3/5 shipped weights -> run lengths" >&2
+	@$(PY) -m yolo_bones.export_rle --source $(DEMO)/raw/test/DCM --out $(DEMO)/submission.csv
+	@echo "4/5 overlays" >&2
+	@$(PY) -m yolo_bones.draw_rle $(DEMO)/submission.csv --images $(DEMO)/raw/test/DCM --out $(DEMO)/overlays
+	@echo "5/5 Dice against the truth" >&2
+	@$(PY) -m yolo_bones.evaluate_rle $(DEMO)/submission.csv $(DEMO)/raw/test_truth.csv \
+		--images $(DEMO)/raw/test/DCM --json $(DEMO)/scores.json
+	@echo "masks: $(DEMO)/submission.csv   scores: $(DEMO)/scores.json   pictures: $(DEMO)/overlays/*.png"
+
+test: $(STAMP) ## the tests
+	$(PY) -m pytest
+
+check: $(STAMP) ## ruff, mypy --strict, the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict yolo_bones converters
+	$(PY) -m pytest
+
+bench: $(STAMP) ## speed against named peers, side by side
+	$(PY) tests/bench_post_network.py
+
+clean: ## remove outputs and caches; .venv and the data in datasets/ stay
+	rm -rf out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

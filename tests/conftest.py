@@ -1,0 +1,46 @@
+"""Tiny synthetic hands in the real layout, made once. Never square: a swapped axis must show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yolo_bones.make_phantoms import main as make_phantoms
+
+TINY_SIZE = (320, 256)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_hands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two annotated patients and one test patient; 320 x 256 pixels."""
+    out = tmp_path_factory.mktemp("hands") / "raw"
+    size = f"{TINY_SIZE[0]}x{TINY_SIZE[1]}"
+    arguments = ["--patients", "2", "--test", "1", "--seed", "5", "--size", size, "--quiet"]
+    assert make_phantoms([str(out), *arguments]) == 0
+    return out
+
+
+@pytest.fixture
+def raw(tmp_path: Path, tiny_hands: Path) -> Path:
+    """A private copy of the annotated hands that a test may spoil."""
+    target = tmp_path / "raw"
+    for path in sorted((tiny_hands / "train").rglob("*")):
+        if path.is_file():
+            copy = target / path.relative_to(tiny_hands / "train")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    return target
+
+
+def annotation_files(raw: Path) -> list[Path]:
+    return sorted((raw / "outputs_json").rglob("*.json"))
+
+
+def edit_json(path: Path, change: Any) -> None:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    change(record)
+    path.write_text(json.dumps(record), encoding="utf-8")

@@ -1,0 +1,119 @@
+"""Imports point one way; heavy libraries stay in their rooms."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("yolo_bones", "errors", "bones"),
+    ("polygons", "rle", "candidates", "anatomy", "files"),
+    ("annotations", "merger", "rle_table", "image_files", "resumable"),
+    ("splits", "coco", "yolo_labels", "metrics", "data_set", "loss_audit", "image_sources", "manifest", "overlays"),
+    ("detector", "training", "phantom"),
+    ("command_line",),
+)
+COMMANDS = ("draw_rle", "evaluate_rle", "export_rle", "main", "make_phantoms", "ship_weights")
+HEAVY = {"torch", "torchvision", "ultralytics", "matplotlib"}
+HEAVY_ROOMS = ("detector", "training")
+
+
+def floor_of(module: str) -> int:
+    """Floor of `yolo_bones.<room>...`; commands and converters are on top."""
+    parts = module.split(".")
+    if parts[0] == "converters":
+        return len(FLOORS)
+    room = parts[1] if len(parts) > 1 else "yolo_bones"
+    if room in COMMANDS:
+        return len(FLOORS)
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for package in ("yolo_bones", "converters"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
+    return found
+
+
+def imported(path: Path) -> list[tuple[str, bool]]:
+    """(module, at top level) of every import; `from yolo_bones import rle` counts as yolo_bones.rle."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = set(map(id, tree.body))
+    names: list[tuple[str, bool]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [(alias.name, id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.append((str(node.module), id(node) in top))
+    return names
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value) if isinstance(value, str) else "")
+def test_imports_point_down(module: str, path: Path) -> None:
+    for name, _ in imported(path):
+        if name.split(".")[0] in ("yolo_bones", "converters"):
+            assert floor_of(name) <= floor_of(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value) if isinstance(value, str) else "")
+def test_heavy_libraries_stay_in_their_rooms(module: str, path: Path) -> None:
+    room = module.split(".")[1] if "." in module else ""
+    if room in HEAVY_ROOMS:
+        return
+    heavy = [name for name, _ in imported(path) if name.split(".")[0] in HEAVY]
+    assert not heavy, f"{module} imports {heavy}"
+    for name, at_top in imported(path):
+        parts = name.split(".")
+        if parts[0] == "yolo_bones" and len(parts) > 1 and parts[1] in HEAVY_ROOMS and at_top:
+            assert is_type_checking_only(path, name), f"{module} imports {name} at its top"
+
+
+def is_type_checking_only(path: Path, name: str) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return any(isinstance(node, ast.ImportFrom) and node.module == name for block in blocks for node in block.body)
+
+
+def test_no_cycles_on_one_floor() -> None:
+    graph = {
+        module: {name for name, top in imported(path) if top and name.startswith(("yolo_bones.", "converters."))}
+        for module, path in modules()
+    }
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, f"import cycle {' -> '.join((*trail, module))}"
+        for name in graph.get(module, ()):
+            visit(name, (*trail, module))
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "yolo_bones",
+        "yolo_bones.merger",
+        "yolo_bones.export_rle",
+        "yolo_bones.make_phantoms",
+        "converters.points_to_yolo",
+    ],
+)
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in {sorted(HEAVY)} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_datasets_is_no_package() -> None:
+    assert not list((ROOT / "datasets").glob("*.py"))

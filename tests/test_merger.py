@@ -1,0 +1,165 @@
+"""The merger on made-up candidates: no network, shapes with known answers, images that are not square."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from yolo_bones.bones import BONE_COUNT
+from yolo_bones.candidates import Candidates, Letterbox, fit_letterbox
+from yolo_bones.detector.network import letterboxed
+from yolo_bones.merger import MergeSettings, fuse_by_class, merge_candidates
+from yolo_bones.rle import ImageSize, decode
+
+STRIDE = 4
+
+
+def cell_centres(letterbox: Letterbox) -> tuple[np.ndarray, np.ndarray]:
+    """Native coordinates (pixel centres at integers) of the prototype cells' centres: (rows, columns)."""
+    rows, columns = letterbox.input_size.height // STRIDE, letterbox.input_size.width // STRIDE
+    y = ((np.arange(rows) + 0.5) * STRIDE - letterbox.pad_top) / letterbox.scale_y - 0.5
+    x = ((np.arange(columns) + 0.5) * STRIDE - letterbox.pad_left) / letterbox.scale_x - 0.5
+    return y, x
+
+
+def candidates_of(
+    planes: list[np.ndarray], boxes: list[tuple[float, float, float, float]], letterbox: Letterbox
+) -> Candidates:
+    """Candidate i shows plane i as class i with score 0.9; its box is given in native pixels."""
+    count = len(planes)
+    scale = np.array([letterbox.scale_x, letterbox.scale_y] * 2)
+    pad = np.array([letterbox.pad_left, letterbox.pad_top] * 2)
+    scores = np.zeros((count, BONE_COUNT), np.float32)
+    scores[np.arange(count), np.arange(count)] = 0.9
+    return Candidates(
+        boxes_xyxy=((np.array(boxes) + 0.5) * scale + pad).astype(np.float32),
+        scores=scores,
+        coefficients=np.eye(count, dtype=np.float32),
+        prototypes=np.stack(planes).astype(np.float32),
+        letterbox=letterbox,
+    )
+
+
+def disc(letterbox: Letterbox, centre_xy: tuple[float, float], radius: float) -> np.ndarray:
+    """Logits that are 0 on a circle given in native pixels."""
+    y, x = cell_centres(letterbox)
+    return radius - np.hypot(x[None, :] - centre_xy[0], y[:, None] - centre_xy[1])
+
+
+@pytest.mark.parametrize("size", [ImageSize(900, 620), ImageSize(611, 997), ImageSize(150, 97), ImageSize(97, 203)])
+@pytest.mark.parametrize("longest", [256, 416])
+def test_a_known_shape_comes_back_in_place(size: ImageSize, longest: int) -> None:
+    """Up (native larger than the input) and down; centroid within 0.1 native pixels, area within 2 %."""
+    letterbox = fit_letterbox(size, longest, 32)
+    centre = (0.41 * size.width + 0.3, 0.57 * size.height + 0.7)
+    radius = 0.27 * min(size.height, size.width)
+    box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
+    merged = merge_candidates(candidates_of([disc(letterbox, centre, radius)], [box], letterbox))
+    mask = decode(*merged.channels.runs(0), size)
+    y, x = np.nonzero(mask)
+    assert abs(x.mean() - centre[0]) < 0.1
+    assert abs(y.mean() - centre[1]) < 0.1
+    assert mask.sum() == pytest.approx(np.pi * radius**2, rel=0.02)
+
+
+@pytest.mark.parametrize("size", [ImageSize(900, 620), ImageSize(150, 97), ImageSize(97, 203)])
+def test_letterbox_and_merger_agree(size: ImageSize) -> None:
+    """A half plane scaled by the detector's own letterbox comes back on the same native pixels."""
+    letterbox = fit_letterbox(size, 256, 32)
+    edge_x, edge_y = size.width // 3, size.height // 2
+    grey = np.zeros((size.height, size.width), np.uint8)
+    grey[edge_y:, edge_x:] = 255
+    plane = letterboxed(grey, letterbox)
+    # Prototype cells as large as input pixels, so that only the mapping is tested.
+    whole = Candidates(
+        boxes_xyxy=np.array([[0, 0, letterbox.input_size.width, letterbox.input_size.height]], np.float32),
+        scores=np.full((1, BONE_COUNT), 0.9, np.float32),
+        coefficients=np.ones((1, 1), np.float32),
+        prototypes=plane[None] - 0.5,
+        letterbox=letterbox,
+    )
+    mask = decode(*merge_candidates(whole).channels.runs(0), size)
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    tolerance = max(1.0, 0.5 / letterbox.scale_x)
+    assert abs(columns[0] - edge_x) <= tolerance
+    assert abs(rows[0] - edge_y) <= tolerance
+    assert (columns[-1], rows[-1]) == (size.width - 1, size.height - 1)
+
+
+def test_overlapping_bones_keep_their_shared_pixels() -> None:
+    size = ImageSize(400, 300)
+    letterbox = fit_letterbox(size, 320, 32)
+    planes = [disc(letterbox, (120, 200), 60), disc(letterbox, (170, 200), 60)]
+    merged = merge_candidates(candidates_of(planes, [(60, 140, 180, 260), (110, 140, 230, 260)], letterbox))
+    first, second = (decode(*merged.channels.runs(index), size) for index in range(2))
+    assert (first & second)[200, 145]
+    assert first.sum() == pytest.approx(second.sum(), rel=0.01)
+    assert len(merged.channels) == BONE_COUNT
+    assert merged.channels.areas()[2:].sum() == 0
+
+
+def test_mask_is_cut_to_its_widened_box() -> None:
+    size = ImageSize(300, 400)
+    letterbox = fit_letterbox(size, 320, 32)
+    everywhere = np.full((letterbox.input_size.height // 4, letterbox.input_size.width // 4), 5.0)
+    settings = MergeSettings(box_margin=0.0, box_margin_px=0.0)
+    merged = merge_candidates(candidates_of([everywhere], [(100, 50, 199, 149)], letterbox), settings)
+    mask = decode(*merged.channels.runs(0), size)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert abs(rows[0] - 50) <= 1
+    assert abs(rows[-1] - 149) <= 1
+    assert abs(columns[0] - 100) <= 1
+    assert abs(columns[-1] - 199) <= 1
+
+
+def test_good_companions_are_averaged_by_score_and_strangers_left_out() -> None:
+    letterbox = fit_letterbox(ImageSize(320, 320), 320, 32)
+    scores = np.zeros((4, BONE_COUNT), np.float32)
+    scores[:, 7] = [0.8, 0.6, 0.7, 0.1]
+    made = Candidates(
+        boxes_xyxy=np.array([[10, 10, 50, 90], [12, 10, 52, 90], [200, 10, 240, 90], [10, 10, 50, 90]], np.float32),
+        scores=scores,
+        coefficients=np.array([[1.0], [0.0], [9.0], [9.0]], np.float32),
+        prototypes=np.ones((1, 80, 80), np.float32),
+        letterbox=letterbox,
+    )
+    fused = fuse_by_class(made, MergeSettings())
+    assert fused.confidence[7] == np.float32(0.8)
+    assert fused.coefficients[7, 0] == pytest.approx(0.8 / 1.4)
+    assert fused.boxes_xyxy[7].tolist() == pytest.approx([10 + 2 * 0.6 / 1.4, 10, 50 + 2 * 0.6 / 1.4, 90])
+
+
+def test_no_candidates_give_29_empty_channels() -> None:
+    letterbox = fit_letterbox(ImageSize(64, 96), 96, 32)
+    nothing = Candidates(
+        boxes_xyxy=np.zeros((0, 4), np.float32),
+        scores=np.zeros((0, BONE_COUNT), np.float32),
+        coefficients=np.zeros((0, 32), np.float32),
+        prototypes=np.zeros((32, 16, 24), np.float32),
+        letterbox=letterbox,
+    )
+    merged = merge_candidates(nothing)
+    assert merged.channels.areas().tolist() == [0] * BONE_COUNT
+    assert merged.channels.size == ImageSize(64, 96)
+
+
+def test_letterbox_of_a_wide_image() -> None:
+    letterbox = fit_letterbox(ImageSize(height=500, width=1000), 320, 32)
+    assert letterbox.input_size == ImageSize(160, 320)
+    assert (letterbox.pad_left, letterbox.pad_top) == (0, 0)
+    tall = fit_letterbox(ImageSize(height=1000, width=610), 320, 32)
+    assert tall.input_size == ImageSize(320, 224)
+    assert tall.pad_left == (224 - 195) // 2
+
+
+@pytest.mark.parametrize("broken", ["scores", "coefficients"])
+def test_candidates_that_do_not_fit_are_refused(broken: str) -> None:
+    arrays = {
+        "boxes_xyxy": np.zeros((2, 4), np.float32),
+        "scores": np.zeros((2, BONE_COUNT), np.float32),
+        "coefficients": np.zeros((2, 32), np.float32),
+        "prototypes": np.zeros((32, 8, 8), np.float32),
+    }
+    arrays[broken] = np.zeros((2, 5), np.float32)
+    with pytest.raises(ValueError, match="expected"):
+        Candidates(**arrays, letterbox=fit_letterbox(ImageSize(64, 96), 96, 32))

@@ -1,0 +1,131 @@
+"""The guarded door: hostile and foreign files, with the real torch and ultralytics."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from yolo_bones.detector import weights as door
+from yolo_bones.errors import InputError, MachineError, RefusedError
+from yolo_bones.export_rle import main as export
+from yolo_bones.ship_weights import main as ship
+
+torch = pytest.importorskip("torch")
+SHIPPED = ROOT / "weights" / "bones-n.pt"
+
+
+class Hostile:
+    """Pickled, it would create a file when it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.marker,)
+
+
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "PWNED"
+    for name, content in (("a.pt", {"model": Hostile(marker)}), ("b.pt", Hostile(marker))):
+        torch.save(content, tmp_path / name)
+        with pytest.raises(RefusedError, match=name):
+            door.load_weights(tmp_path / name)
+    old = tmp_path / "old.pt"
+    with zipfile.ZipFile(old, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Hostile(marker), 2))
+        archive.writestr("archive/version", "3\n")
+    with pytest.raises((RefusedError, InputError), match=r"old\.pt"):
+        door.load_weights(old)
+    assert not marker.exists()
+
+
+def test_export_refuses_a_hostile_file_with_exit_code_3(
+    tmp_path: Path, tiny_hands: Path, capsys: pytest.CaptureFixture
+) -> None:
+    torch.save({"model": Hostile(tmp_path / "PWNED")}, tmp_path / "best.pt")
+    source, out = tiny_hands / "test", tmp_path / "pred.csv"
+    arguments = ["--source", str(source), "--out", str(out), "--weights", str(tmp_path / "best.pt"), "--quiet"]
+    assert export(arguments) == 3
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 1
+    assert "best.pt" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_a_wrong_sha256_beside_the_file_is_refused(tmp_path: Path) -> None:
+    copy = tmp_path / "best.pt"
+    copy.write_bytes(SHIPPED.read_bytes())
+    listed = tmp_path / "best.pt.sha256"
+    listed.write_text("0" * 64 + "  best.pt\n", encoding="utf-8")
+    with pytest.raises(RefusedError, match="sha256"):
+        door.load_weights(copy)
+    right = door.load_weights(SHIPPED).sha256
+    listed.write_text(f"{right}  best.pt\n", encoding="utf-8")
+    assert door.load_weights(copy).sha256 == right
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
+def test_files_that_are_no_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "best.pt"
+    path.write_bytes(content)
+    with pytest.raises((InputError, RefusedError), match=r"best\.pt"):
+        door.load_weights(path)
+
+
+def test_missing_file_and_wrong_suffix(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.pt: expected a readable weights file"):
+        door.load_weights(tmp_path / "none.pt")
+    with pytest.raises(InputError, match=r"expected a \.pt file"):
+        door.load_weights(ROOT / "README.md")
+    with pytest.raises(InputError, match="not a plain file"):
+        door.load_weights(tmp_path)
+
+
+def test_a_model_of_other_classes_is_an_input_error(tmp_path: Path) -> None:
+    loaded = door.load_weights(SHIPPED)
+    loaded.network.names = {0: "person", 1: "bicycle"}
+    torch.save({"model": loaded.network, "train_args": {}}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match=r"other.pt: names: expected the 29 bone names.*person"):
+        door.load_weights(tmp_path / "other.pt")
+
+
+def test_safe_loading_that_is_not_in_force_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(path: str, **_: object) -> tuple[object, str]:
+        return torch.load(path, weights_only=False), path
+
+    door.verify_safe_loading()
+    monkeypatch.setattr(door.tasks, "torch_safe_load", careless)
+    with pytest.raises(MachineError, match="not in force"):
+        door.verify_safe_loading()
+
+
+def test_shipped_weights_are_listed_and_hold_no_path_or_date() -> None:
+    loaded = door.load_weights(SHIPPED)
+    assert loaded.sha256 in (ROOT / "weights" / "README.md").read_text(encoding="utf-8")
+    assert loaded.overlap_mask is False
+    with zipfile.ZipFile(SHIPPED) as archive:
+        pickled = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+    for forbidden in (b"/work", b"/home", b"/root", b"/tmp", b"202", b".cache"):
+        assert forbidden not in pickled.replace(b"8.4.", b""), forbidden
+
+
+def test_shipping_is_deterministic_and_keeps_the_network(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert ship([str(SHIPPED), str(tmp_path / "a.pt")]) == 0
+    assert ship([str(SHIPPED), str(tmp_path / "b.pt")]) == 0
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+    assert ship([str(SHIPPED), str(tmp_path / "a.pt")]) == 3
+    first, second = (door.load_weights(path).network.state_dict() for path in (SHIPPED, tmp_path / "a.pt"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert "a.pt" in capsys.readouterr().out
+
+
+def test_stock_ultralytics_opens_the_shipped_weights() -> None:
+    from ultralytics import YOLO
+
+    model = YOLO(str(SHIPPED))
+    assert model.task == "segment"
+    assert len(model.names) == 29

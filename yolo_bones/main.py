@@ -1,0 +1,36 @@
+"""`yolo-bones <verb>`: every command under one name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+VERBS: Final = {
+    "convert-to-coco": ("converters.points_to_coco", "point annotations -> a COCO file"),
+    "convert-to-rle": ("converters.points_to_rle", "point annotations -> truth as run lengths"),
+    "convert-to-yolo": ("converters.points_to_yolo", "point annotations -> a YOLO data set"),
+    "draw": ("yolo_bones.draw_rle", "overlays of run lengths"),
+    "evaluate": ("yolo_bones.evaluate_rle", "Dice of one CSV against another"),
+    "export": ("yolo_bones.export_rle", "radiographs -> run lengths"),
+    "make-phantoms": ("yolo_bones.make_phantoms", "synthetic radiographs with exact truth"),
+    "ship-weights": ("yolo_bones.ship_weights", "strip a checkpoint of paths and dates"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first argument names; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in VERBS:
+        asked_for_help = bool(arguments) and arguments[0] in ("-h", "--help")
+        lines = [f"  {verb:<18}{what}" for verb, (_, what) in VERBS.items()]
+        text = "\n".join(["usage: yolo-bones VERB [options]", "", *lines])
+        print(text, file=sys.stdout if asked_for_help else sys.stderr)
+        return 0 if asked_for_help else 2
+    module = importlib.import_module(VERBS[arguments[0]][0])
+    return int(module.main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What happens around training; with `detector` the only room that imports torch and ultralytics."""
