@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.rle import ImageSize
 
 SUFFIXES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-KINDS: Final[dict[str, tuple[bytes, type[Image.Image]]]] = {
+KINDS: Final[dict[str, tuple[bytes, Callable[[Path], Image.Image]]]] = {
     "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile),
     "JPEG": (b"\xff\xd8\xff", JpegImageFile),
 }
@@ -106,7 +106,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(path, "", f"a {expected} image as its name says", f"a {found} image" if found else "none")
     try:
         # Not Image.open: ultralytics replaces it by one that installs packages when it cannot read a file.
-        image: Image.Image = KINDS[found][1](path)
+        image = KINDS[found][1](path)
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise InputError(path, "", f"a {expected} image", f"a damaged one ({error})") from error
     with image:

@@ -7,6 +7,7 @@ may carry any number of bones.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT
-from yolo_bones.candidates import Candidates, Letterbox, Plane
+from yolo_bones.candidates import Candidates, Plane
 from yolo_bones.rle import RunLengthMasks, Runs, encode_crop, stack_runs
 
 NOTHING: Final[Runs] = np.zeros(0, dtype=np.int32)
@@ -81,15 +82,24 @@ def merge_candidates(candidates: Candidates, settings: MergeSettings | None = No
     """
     settings = settings or MergeSettings()
     fused = fuse_by_class(candidates, settings)
-    size = candidates.letterbox.image_size
+    letterbox = candidates.letterbox
+    size, net = letterbox.image_size, letterbox.input_size
+    _, row_cells, column_cells = candidates.prototypes.shape
+    down = _align(size.height, letterbox.scale_y, letterbox.pad_top, net.height, row_cells)
+    across = _align(size.width, letterbox.scale_x, letterbox.pad_left, net.width, column_cells)
     channels = []
     for class_id in range(BONE_COUNT):
         if fused.confidence[class_id] < settings.least_confidence:
             channels.append((NOTHING, NOTHING))
             continue
-        box = _widened(fused.boxes_xyxy[class_id], settings)
-        logits = candidates.prototypes, fused.coefficients[class_id]
-        channels.append(_channel(*logits, box, candidates.letterbox))
+        left, top, right, bottom = _widened(fused.boxes_xyxy[class_id], settings).tolist()
+        rows = _native_range(top, bottom, letterbox.scale_y, letterbox.pad_top, size.height)
+        columns = _native_range(left, right, letterbox.scale_x, letterbox.pad_left, size.width)
+        if len(rows) == 0 or len(columns) == 0:
+            channels.append((NOTHING, NOTHING))
+            continue
+        crop = _logits_in_box(candidates.prototypes, fused.coefficients[class_id], down, across, rows, columns) > 0.0
+        channels.append(encode_crop(crop, rows.start, columns.start, size))
     return MergedBones(stack_runs(size, channels), fused.confidence)
 
 
@@ -131,50 +141,53 @@ def _widened(box_xyxy: Plane, settings: MergeSettings) -> Plane:
     return np.concatenate([box_xyxy[:2] - margin, box_xyxy[2:] + margin]).astype(np.float32)
 
 
-def _channel(prototypes: Plane, coefficients: Plane, box_xyxy: Plane, letterbox: Letterbox) -> tuple[Runs, Runs]:
-    """Runs of one bone: logits enlarged inside its box, thresholded at native resolution."""
-    size, net = letterbox.image_size, letterbox.input_size
-    left, right = _native_range(box_xyxy[0], box_xyxy[2], letterbox.scale_x, letterbox.pad_left, size.width)
-    top, bottom = _native_range(box_xyxy[1], box_xyxy[3], letterbox.scale_y, letterbox.pad_top, size.height)
-    if left >= right or top >= bottom:
-        return NOTHING, NOTHING
-    _, rows, columns = prototypes.shape
-    first_row, down = _interpolation(
-        np.arange(top, bottom), letterbox.scale_y, letterbox.pad_top, net.height / rows, rows
-    )
-    first_column, across = _interpolation(
-        np.arange(left, right), letterbox.scale_x, letterbox.pad_left, net.width / columns, columns
-    )
-    window = prototypes[:, first_row : first_row + down.shape[1], first_column : first_column + across.shape[1]]
-    logits = np.tensordot(coefficients, window, axes=1)
-    return encode_crop((down @ logits) @ across.T > 0.0, top, left, size)
-
-
-def _native_range(low: float, high: float, scale: float, pad: int, limit: int) -> tuple[int, int]:
+def _native_range(low: float, high: float, scale: float, pad: int, limit: int) -> range:
     """Native pixels whose centre lies between two input coordinates."""
-    first = int(np.ceil((low - pad) / scale - 0.5))
-    last = int(np.floor((high - pad) / scale - 0.5))
-    return max(first, 0), min(last + 1, limit)
+    first = max(math.ceil((low - pad) / scale - 0.5), 0)
+    last = min(math.floor((high - pad) / scale - 0.5) + 1, limit)
+    return range(first, max(first, last))
 
 
-def _interpolation(
-    pixels: NDArray[np.int64], scale: float, pad: int, cell: float, cells: int
-) -> tuple[int, NDArray[np.float32]]:
-    """Weights that enlarge a row of prototype cells to native pixels, exactly aligned.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Alignment:
+    """For each native pixel along one side: the prototype cell below it and the share of the next cell."""
 
-    Both grids are made of squares: pixel p covers [p, p + 1) native pixels, cell c covers [c, c + 1) * `cell` input
-    pixels.
-    Bilinear; beyond the outermost centres the edge cell goes on.
+    lower: NDArray[np.int64]
+    share: NDArray[np.float32]
+    cells: int
 
-    Returns:
-        (first, weights): (P, C) float32 weights for the cells first to first + C.
+    def weights(self, pixels: range) -> tuple[int, NDArray[np.float32]]:
+        """(first, matrix): (P, C) float32 that enlarges the cells first to first + C to P pixels."""
+        lower = self.lower[pixels.start : pixels.stop]
+        share = self.share[pixels.start : pixels.stop]
+        first, last = int(lower[0]), min(int(lower[-1]) + 1, self.cells - 1)
+        count = last - first + 1
+        matrix = np.zeros((len(pixels), count + 1), dtype=np.float32)
+        place = np.arange(0, matrix.size, count + 1) + (lower - first)
+        flat = matrix.reshape(-1)
+        flat[place] = 1.0 - share
+        flat[place + 1] = share
+        return first, matrix[:, :count]
+
+
+def _align(pixels: int, scale: float, pad: int, input_px: int, cells: int) -> _Alignment:
+    """Where each native pixel's centre lies among the centres of the prototype cells.
+
+    Both grids are made of squares: pixel p covers [p, p + 1) native pixels, cell c covers [c, c + 1) * input_px / cells
+    input pixels. Bilinear; beyond the outermost centres the edge cell goes on.
     """
-    place = np.clip(((pixels + 0.5) * scale + pad) / cell - 0.5, 0.0, cells - 1.0)
-    lower = np.minimum(np.floor(place).astype(np.int64), cells - 1)
-    upper = np.minimum(lower + 1, cells - 1)
-    first, last = int(lower[0]), int(upper[-1])
-    weights = np.zeros((len(pixels), last - first + 1), dtype=np.float32)
-    index = np.arange(len(pixels))
-    weights[index, upper - first] = place - lower
-    weights[index, lower - first] += 1.0 - (place - lower)
-    return first, weights
+    centres = (np.arange(pixels) + 0.5) * scale + pad
+    place = np.clip(centres * (cells / input_px) - 0.5, 0.0, cells - 1.0)
+    lower = np.floor(place).astype(np.int64)
+    return _Alignment(lower, (place - lower).astype(np.float32), cells)
+
+
+def _logits_in_box(
+    prototypes: Plane, coefficients: Plane, down: _Alignment, across: _Alignment, rows: range, columns: range
+) -> Plane:
+    """Logits of one bone at the native pixels of its box."""
+    first_row, vertical = down.weights(rows)
+    first_column, horizontal = across.weights(columns)
+    last_row, last_column = first_row + vertical.shape[1], first_column + horizontal.shape[1]
+    cells = np.tensordot(coefficients, prototypes[:, first_row:last_row, first_column:last_column], axes=1)
+    return np.asarray((vertical @ cells) @ horizontal.T, dtype=np.float32)
