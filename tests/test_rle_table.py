@@ -88,3 +88,13 @@ def test_a_failed_write_leaves_the_old_file(table: Path) -> None:
     assert table.read_bytes() == before
     assert [path.name for path in table.parent.iterdir()] == ["pred.csv"]
     assert len(BONES) == len(TEXTS)
+
+
+def test_nan_for_an_empty_mask_is_mended_and_counted(table: Path, tmp_path: Path) -> None:
+    text = table.read_text(encoding="utf-8").replace("a.png,finger-1,\n", "a.png,finger-1,nan\n")
+    table.write_text(text, encoding="utf-8")
+    read = read_rle_table(table)
+    assert read.texts["a.png"][0] == ""
+    assert read.counters == {"nan_rle": 1}
+    assert evaluate([str(table), str(table), "--size", "20x30", "--json", str(tmp_path / "s.json"), "--quiet"]) == 0
+    assert '"nan_rle": 1' in (tmp_path / "s.json").read_text(encoding="utf-8")

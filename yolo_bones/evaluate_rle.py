@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yolo_bones.command_line import image_size_argument, progress, run_command
+from yolo_bones.command_line import image_size_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.files import write_text
-from yolo_bones.image_files import read_image_header
+from yolo_bones.image_files import read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.rle import ImageSize
@@ -37,15 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    scores = score_tables(
-        read_rle_table(arguments.prediction),
-        read_rle_table(arguments.truth),
-        _size_of(arguments),
-        arguments.quiet,
-    )
+    prediction, truth = read_rle_table(arguments.prediction), read_rle_table(arguments.truth)
+    scores = score_tables(prediction, truth, _size_of(arguments), arguments.quiet)
+    counters = {name: count for table in (prediction, truth) for name, count in table.counters.items()}
+    for name, count in counters.items():
+        say(f"mended {count} x {name}", arguments.quiet)
     print(scores.table())
     if arguments.json is not None:
-        write_text(arguments.json, json.dumps(scores.as_record(), indent=2) + "\n")
+        write_text(arguments.json, json.dumps({**scores.as_record(), "counters": counters}, indent=2) + "\n")
     return 0
 
 
@@ -58,7 +57,7 @@ def _size_of(arguments: argparse.Namespace) -> Callable[[str], ImageSize]:
     def size_of(image_name: str) -> ImageSize:
         if image_name not in by_name:
             raise InputError(arguments.images, "", f"an image {image_name}", "none of that name")
-        return read_image_header(by_name[image_name]).size
+        return read_image_size(by_name[image_name])
 
     return size_of
 

@@ -24,7 +24,7 @@ from yolo_bones.coco import result_record
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.files import refuse_to_overwrite, write_text
-from yolo_bones.image_files import read_grey, read_image_header
+from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.manifest import build_manifest
 from yolo_bones.merger import MergedBones, MergeSettings, merge_candidates
@@ -113,7 +113,7 @@ def _check_headers(images: list[Path]) -> None:
     faults: list[InputError] = []
     for path in images:
         try:
-            read_image_header(path)
+            read_image_size(path)
         except InputError as error:
             faults.append(error)
     if faults:

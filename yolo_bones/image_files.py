@@ -6,7 +6,6 @@ import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,19 +29,6 @@ EXIF_ORIENTATION: Final = 274
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageHeader:
-    """What the header of an image file says.
-
-    Attributes:
-        size: in pixels, as stored (an EXIF orientation is not applied: annotations were drawn on the stored pixels).
-        repairs: names of the counters of what reading its pixels will mend.
-    """
-
-    size: ImageSize
-    repairs: tuple[str, ...]
-
-
 def check_image_name(path: Path) -> None:
     """Refuse file names that break a CSV or run as a formula in a spreadsheet."""
     name = path.name
@@ -52,29 +38,34 @@ def check_image_name(path: Path) -> None:
         raise RefusedError(f"{path}: a file name that a spreadsheet runs as a formula ({name[:20]}) is refused")
 
 
-def read_image_header(path: Path) -> ImageHeader:
-    """Size and kind of an image, from its header only.
+def read_image_size(path: Path) -> ImageSize:
+    """Size of an image in pixels, from its header only.
 
     Raises:
         InputError: not a readable PNG or JPEG of 8 or 16 bits with at most 64 megapixels.
     """
     with _opened(path) as image:
-        size = _checked_size(path, image)
-        return ImageHeader(size, tuple(_repairs(image)))
+        return _checked_size(path, image)
 
 
 def read_grey(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Pixels of an image as (H, W) uint8 grey, and the names of what was mended."""
+    """Pixels of an image as (H, W) uint8 grey, and the names of what was mended.
+
+    An EXIF orientation is not applied: annotations were drawn on the stored pixels.
+
+    Raises:
+        InputError: as `read_image_size`, or the pixels cannot be decoded.
+    """
     with _opened(path) as image:
         _checked_size(path, image)
-        repairs = tuple(_repairs(image))
         try:
+            image.load()
+            repairs = tuple(_repairs(image))
             if image.mode.startswith("I"):
                 return _rescaled(np.asarray(image)), repairs
-            if image.mode in ("RGBA", "LA", "PA"):
-                image = image.convert("RGB")
-            pixels = np.asarray(image.convert("L") if image.mode != "L" else image, dtype=np.uint8)
-        except (OSError, ValueError, SyntaxError) as error:
+            colours = image.convert("RGB") if image.mode in ("RGBA", "LA", "PA") else image
+            pixels = np.asarray(colours if colours.mode == "L" else colours.convert("L"), dtype=np.uint8)
+        except (OSError, ValueError, SyntaxError, struct.error) as error:
             raise InputError(path, "", "a complete image", f"a truncated or damaged one ({error})") from error
     return np.ascontiguousarray(pixels), repairs
 

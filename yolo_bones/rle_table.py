@@ -24,11 +24,13 @@ class RleTable:
         path: where it came from, for messages.
         texts: image name -> 29 texts in channel order (row-major, 1-based).
         lines: image name -> line number of each of those rows.
+        counters: what was mended: `nan_rle`, rows where a spreadsheet or pandas wrote `nan` for an empty RLE.
     """
 
     path: Path
     texts: Mapping[str, tuple[str, ...]]
     lines: Mapping[str, tuple[int, ...]]
+    counters: Mapping[str, int]
 
     def masks(self, image_name: str, size: ImageSize) -> RunLengthMasks:
         """The 29 channels of one image.
@@ -55,6 +57,7 @@ def read_rle_table(path: Path) -> RleTable:
     """
     texts: dict[str, list[str | None]] = {}
     lines: dict[str, list[int]] = {}
+    nan_rows = 0
     for line, (image_name, bone, rle) in _rows(path):
         if not image_name or any(ord(character) < 32 for character in image_name):
             raise InputError(f"{path}:{line}", "image_name", "the base name of an image", image_name)
@@ -66,27 +69,34 @@ def read_rle_table(path: Path) -> RleTable:
         if channels[class_id] is not None:
             expected = f"one row for {image_name}, {bone}"
             raise InputError(f"{path}:{line}", "class", expected, f"a duplicate of line {places[class_id]}")
+        if rle == "nan":
+            rle, nan_rows = "", nan_rows + 1
         channels[class_id], places[class_id] = rle, line
     complete: dict[str, tuple[str, ...]] = {}
     for image_name, channels in texts.items():
         missing = [bone for bone, text in zip(BONES, channels, strict=True) if text is None]
         if missing:
             expected = f"{BONE_COUNT} rows, an empty rle for an absent bone"
-            raise InputError(path, image_name, expected, f"no row for {', '.join(missing)}")
+            place = f"{path}:{next(filter(None, lines[image_name]))}"
+            raise InputError(place, image_name, expected, f"no row for {', '.join(missing)}")
         complete[image_name] = tuple(text for text in channels if text is not None)
-    return RleTable(path, complete, {name: tuple(places) for name, places in lines.items()})
+    counters = {"nan_rle": nan_rows} if nan_rows else {}
+    return RleTable(path, complete, {name: tuple(places) for name, places in lines.items()}, counters)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Numbered rows of three plain ASCII-digit-safe fields, after the header."""
     csv.field_size_limit(1 << 27)
+    line = 0
     try:
         with path.open(encoding="utf-8-sig", errors="strict", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             header = next(reader, None)
+            line = reader.line_num
             if header is None or tuple(header) != HEADER:
                 raise InputError(f"{path}:1", "", f"the header {','.join(HEADER)}", header and ",".join(header))
             for row in reader:
+                line = reader.line_num
                 if len(row) != len(HEADER):
                     raise InputError(f"{path}:{reader.line_num}", "", "3 fields", len(row))
                 yield reader.line_num, (row[0], row[1], row[2])
@@ -97,7 +107,7 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     except UnicodeDecodeError as error:
         raise InputError(path, f"byte {error.start}", "UTF-8 text") from error
     except csv.Error as error:
-        raise InputError(path, "", "a well-formed CSV", str(error)) from error
+        raise InputError(f"{path}:{line + 1}", "", "a well-formed CSV row", str(error)) from error
 
 
 def write_rle_table(path: Path, images: Iterable[tuple[str, Iterable[str]]]) -> None:
