@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from converters import points_to_yolo as yolo_module
 from converters.points_to_coco import main as points_to_coco
 from converters.points_to_rle import main as points_to_rle
 from converters.points_to_yolo import main as points_to_yolo
@@ -82,6 +83,26 @@ def test_conversion_is_the_same_to_the_byte_and_never_silent_about_an_old_one(
         assert "--overwrite" in capsys.readouterr().err
         assert convert([str(tiny_hands), str(first), "--quiet", "--overwrite"]) == 0
         assert files(first) == files(second)
+
+
+def test_an_interrupted_conversion_goes_on(tiny_hands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert points_to_yolo([str(tiny_hands), str(tmp_path / "whole"), "--quiet"]) == 0
+    convert_one = yolo_module._convert_one
+    done: list[str] = []
+
+    def interrupt_third(checked: object, *rest: object) -> object:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(checked.pair.image_name)  # type: ignore[attr-defined]
+        return convert_one(checked, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(yolo_module, "_convert_one", interrupt_third)
+        assert points_to_yolo([str(tiny_hands), str(tmp_path / "out"), "--quiet"]) == 130
+    assert not (tmp_path / "out" / "report.json").exists()
+    assert points_to_yolo([str(tiny_hands), str(tmp_path / "out"), "--inset-px", "1", "--quiet"]) == 3
+    assert points_to_yolo([str(tiny_hands), str(tmp_path / "out"), "--quiet"]) == 0
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def test_folds_differ_and_cover_all_patients(tiny_hands: Path, tmp_path: Path) -> None:

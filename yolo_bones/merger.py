@@ -29,7 +29,8 @@ class MergeSettings:
         companions: at most so many candidates of a class are averaged.
         companion_score: a companion's score must reach this part of the best one's.
         companion_iou: and its box must overlap the best one's by so much.
-        box_margin: the box is widened by this part of its sides before the mask is cut to it.
+        box_margin: the box is widened by this part of its sides before the mask is cut to it. The stock mask loss
+            trains nothing beyond the box, so 0 is best for checkpoints of the stock command.
         box_margin_px: and by so many input pixels.
         least_confidence: below it a bone counts as absent.
     """
@@ -37,8 +38,8 @@ class MergeSettings:
     companions: int = 8
     companion_score: float = 0.5
     companion_iou: float = 0.6
-    box_margin: float = 0.03
-    box_margin_px: float = 1.0
+    box_margin: float = 0.0
+    box_margin_px: float = 0.0
     least_confidence: float = 0.01
 
 
