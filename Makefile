@@ -6,21 +6,24 @@ PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-RAW ?=
+# Given on the command line: make convert RAW=folder
+RAW :=
 DATA := datasets/bones
 PHANTOMS := datasets/phantoms
-SOURCE ?= $(PHANTOMS)/test/DCM
-OUT ?= out/pred.csv
-WEIGHTS ?=
-ARGS ?=
+SOURCE :=
+OUT := out/pred.csv
+WEIGHTS :=
+ARGS :=
 DEMO := out/demo
 
-# ultralytics: no downloads, no installs, no analytics, safe loading, settings of its own, all cores.
+# ultralytics: no downloads, no installs, no analytics, safe loading, settings of its own.
 CONFIG := $(CURDIR)/.cache/ultralytics
-QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CONFIG_DIR="$(CONFIG)" OMP_NUM_THREADS=$(CORES)
+QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CONFIG_DIR="$(CONFIG)"
+# An earlier conversion is replaced, an interrupted one goes on.
+replace = $(if $(wildcard $(1)/report.json),--overwrite)
 
 .DELETE_ON_ERROR:
-.PHONY: help install convert train export demo test check bench clean
+.PHONY: help install convert train export demo test lint check bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -47,19 +50,19 @@ $(PHANTOMS)/report.json: | $(STAMP)
 	$(PY) -m yolo_bones.make_phantoms $(PHANTOMS) --patients 20 --test 4 --seed 1 --size 1024 --workers $(CORES)
 
 convert: $(STAMP) $(if $(RAW),,$(PHANTOMS)/report.json) ## RAW=folder: points -> datasets/bones (YOLO, COCO, RLE); without RAW synthetic
-	$(PY) -m converters.points_to_yolo "$(or $(RAW),$(PHANTOMS))" $(DATA) --overwrite $(ARGS)
-	$(PY) -m converters.points_to_coco "$(or $(RAW),$(PHANTOMS))" $(DATA)/coco --overwrite
-	$(PY) -m converters.points_to_rle "$(or $(RAW),$(PHANTOMS))" $(DATA)/rle --overwrite
+	$(PY) -m converters.points_to_yolo "$(or $(RAW),$(PHANTOMS))" $(DATA) $(call replace,$(DATA)) $(ARGS)
+	$(PY) -m converters.points_to_coco "$(or $(RAW),$(PHANTOMS))" $(DATA)/coco $(call replace,$(DATA)/coco)
+	$(PY) -m converters.points_to_rle "$(or $(RAW),$(PHANTOMS))" $(DATA)/rle $(call replace,$(DATA)/rle)
 
 train: $(STAMP) ## ARGS="epochs=50 imgsz=640 ...": stock `yolo segment train` on datasets/bones
-	@test -f $(DATA)/report.json || $(MAKE) --no-print-directory convert
+	@test -f $(DATA)/report.json || $(MAKE) --no-print-directory convert ARGS=
 	@mkdir -p "$(CONFIG)"
 	@test -f "$(CONFIG)/Arial.ttf" || cp "$$($(PY) -c 'import matplotlib; print(matplotlib.get_data_path())')/fonts/ttf/DejaVuSans.ttf" "$(CONFIG)/Arial.ttf"
 	@$(QUIET_YOLO) $(BIN)/yolo settings sync=False > /dev/null
 	$(QUIET_YOLO) $(BIN)/yolo segment train data=bones.yaml cfg=bones_train.yaml $(ARGS)
 
-export: $(STAMP) ## SOURCE=folder OUT=pred.csv [WEIGHTS=file]: predict and write run lengths
-	$(PY) -m yolo_bones.export_rle --source "$(SOURCE)" --out "$(OUT)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+export: $(STAMP) $(if $(SOURCE),,$(PHANTOMS)/report.json) ## SOURCE=folder OUT=pred.csv [WEIGHTS=file]: predict and write run lengths
+	$(PY) -m yolo_bones.export_rle --source "$(or $(SOURCE),$(PHANTOMS)/test/DCM)" --out "$(OUT)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 
 demo: $(STAMP) ## synthetic hands -> convert -> shipped weights -> Dice table and overlays in out/demo
 	@rm -rf $(DEMO)
@@ -81,11 +84,12 @@ demo: $(STAMP) ## synthetic hands -> convert -> shipped weights -> Dice table an
 test: $(STAMP) ## the tests
 	$(PY) -m pytest
 
-check: $(STAMP) ## ruff, mypy --strict, the tests
+lint: $(STAMP) ## ruff, mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict yolo_bones converters
-	$(PY) -m pytest
+
+check: lint test ## ruff, mypy --strict, the tests
 
 bench: $(STAMP) ## speed against named peers, side by side
 	$(PY) tests/bench_post_network.py

@@ -51,11 +51,14 @@ def open_out(
     out: Path = arguments.out
     if out.exists() and not out.is_dir():
         raise InputError(out, "", "a folder", "a file")
-    if out.resolve() == data_set.root.resolve() or data_set.root.resolve() in out.resolve().parents:
-        raise RefusedError(f"{out}: lies inside the source data, which is never changed")
+    source, target = data_set.root.resolve(), out.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        raise RefusedError(f"{out}: overlaps the source data {data_set.root}, which is never changed")
     parts = out / ".parts"
     present = [name for name in products if (out / name).exists()]
     if arguments.overwrite:
+        if present and settings["converter"] not in (_maker(out / "report.json"), _maker(parts / "settings.json")):
+            raise RefusedError(f"{out}: holds {', '.join(present)} that {settings['converter']} did not make")
         for name in present:
             target = out / name
             shutil.rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
@@ -66,6 +69,15 @@ def open_out(
     if out.exists():
         sweep_temporaries(out)
     return folder
+
+
+def _maker(record: Path) -> str | None:
+    """The converter that a report or an unfinished run names."""
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found.get("converter") if isinstance(found, dict) else None
 
 
 def show_progress(data_set: DataSet, what: str, quiet: bool) -> Iterable[CheckedPair]:

@@ -27,7 +27,7 @@ from yolo_bones.files import replacing, write_bytes, write_text
 from yolo_bones.image_files import read_grey
 from yolo_bones.loss_audit import audit_table, label_ious, summarise_ious
 from yolo_bones.splits import Split, split_by_fold, split_by_lists
-from yolo_bones.yolo_labels import image_to_label_text
+from yolo_bones.yolo_labels import bones_without_inset, image_to_label_text
 
 PRODUCTS = ("images", "labels", "report.json")
 
@@ -35,9 +35,9 @@ PRODUCTS = ("images", "labels", "report.json")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = build_parser("points_to_yolo", __doc__.split("\n")[0])
-    parser.add_argument("--folds", type=count_argument, default=5, help="folds of patients")
-    parser.add_argument("--fold", type=count_argument, default=0, help="the fold that validates")
-    parser.add_argument("--seed", type=count_argument, default=0, help="of the deal of patients into folds")
+    parser.add_argument("--folds", type=count_argument, help="folds of patients (5)")
+    parser.add_argument("--fold", type=count_argument, help="the fold that validates (0)")
+    parser.add_argument("--seed", type=count_argument, help="of the deal of patients into folds (0)")
     parser.add_argument("--train-list", type=Path, help="text file of training images instead of folds")
     parser.add_argument("--val-list", type=Path, help="text file of validation images; RAW/{train,val}.txt are found")
     parser.add_argument("--inset-px", type=float, default=0.0, help="move label borders inwards, in image pixels")
@@ -54,14 +54,15 @@ def _convert(arguments: argparse.Namespace) -> int:
     settings: dict[str, Any] = {
         "converter": "points_to_yolo",
         "folds": split.folds,
-        "fold": arguments.fold if split.folds else None,
-        "seed": arguments.seed if split.folds else None,
+        "fold": (arguments.fold or 0) if split.folds else None,
+        "seed": (arguments.seed or 0) if split.folds else None,
         "lists": not split.folds,
         "inset_px": arguments.inset_px,
     }
-    validation = sorted(split.validation)
-    parts = open_out(arguments, data_set, PRODUCTS, {**settings, "validation": validation})
-    linked = 0
+    names = {"train": sorted(split.training), "val": sorted(split.validation)}
+    parts = open_out(arguments, data_set, PRODUCTS, {**settings, **names})
+    copied = 0
+    without_inset: list[str] = []
     ious: list[dict[str, float]] = []
     for checked in show_progress(data_set, "converting", arguments.quiet):
         name = checked.pair.image_name
@@ -71,8 +72,11 @@ def _convert(arguments: argparse.Namespace) -> int:
             subset = "val" if name in split.validation else "train"
             parts.write(name, _convert_one(checked, arguments.out, subset, arguments.inset_px))
         part = parts.read(name)
-        linked += part["linked"]
+        copied += part["copied"]
+        without_inset += [f"{name}: {bone}" for bone in part["without_inset"]]
         ious.append(part["ious"])
+    if copied:
+        say(f"{arguments.out}: {copied} images copied, links are not possible here", arguments.quiet)
     summary = summarise_ious(ious)
     print(audit_table(summary))
     report = {
@@ -82,8 +86,8 @@ def _convert(arguments: argparse.Namespace) -> int:
         "split_note": split.note,
         "train_images": len(split.training),
         "val_images": len(split.validation),
-        "val": validation,
-        "linked_images": linked,
+        "val": names["val"],
+        "without_inset": without_inset,
         "loss_audit": summary,
     }
     return finish(arguments.out, parts, report, arguments.quiet)
@@ -92,28 +96,37 @@ def _convert(arguments: argparse.Namespace) -> int:
 def _split(arguments: argparse.Namespace, data_set: DataSet) -> Split:
     """Lists that the user names or keeps beside the data, else folds."""
     training, validation = arguments.train_list, arguments.val_list
+    if training is None and validation is None:
+        beside = [arguments.raw / name for name in ("train.txt", "val.txt")]
+        training, validation = (path if path.is_file() else None for path in beside)
     if (training is None) != (validation is None):
-        raise InputError("--train-list and --val-list", "", "both or none")
-    beside = next((arguments.raw / "train.txt" for _ in (0,) if (arguments.raw / "train.txt").is_file()), None)
-    if training is None and beside is not None and beside.with_name("val.txt").is_file():
-        training, validation = beside, beside.with_name("val.txt")
-    if training is not None:
-        return split_by_lists(data_set, training, validation)
-    return split_by_fold(data_set, arguments.folds, arguments.fold, arguments.seed)
+        found = training or validation
+        raise InputError(found, "", "a training and a validation list, or none", "only this one")
+    folding = (arguments.folds, arguments.fold, arguments.seed)
+    if training is None or validation is None:
+        return split_by_fold(data_set, *(5 if folding[0] is None else folding[0], folding[1] or 0, folding[2] or 0))
+    if any(option is not None for option in folding):
+        raise InputError(training, "", "either lists or --folds, --fold and --seed", "both")
+    say(f"split by {training} and {validation}", arguments.quiet)
+    return split_by_lists(data_set, training, validation)
 
 
 def _convert_one(checked: CheckedPair, out: Path, subset: str, inset_px: float) -> dict[str, Any]:
     """Write one image and its label file."""
     image = checked.read()
     name = checked.pair.image_name
-    linked = _place_image(checked, out / "images" / subset / name)
+    copied = _place_image(checked, out / "images" / subset / name)
     label = (out / "labels" / subset / name).with_suffix(".txt")
     write_text(label, image_to_label_text(image, inset_px))
-    return {"linked": linked, "ious": label_ious(image)}
+    return {"copied": copied, "ious": label_ious(image), "without_inset": bones_without_inset(image, inset_px)}
 
 
 def _place_image(checked: CheckedPair, target: Path) -> bool:
-    """Link a good PNG; write a mended image anew; copy a JPEG, which ultralytics may rewrite in place."""
+    """Link a good PNG; write a mended image anew; copy a JPEG, which ultralytics may rewrite in place.
+
+    Returns:
+        Whether a link was wanted and not possible.
+    """
     source = checked.pair.image
     target.parent.mkdir(parents=True, exist_ok=True)
     if checked.image_repairs:
@@ -127,12 +140,14 @@ def _place_image(checked: CheckedPair, target: Path) -> bool:
         target.unlink(missing_ok=True)
         try:
             os.link(source.resolve(), target)
-            return True
+            return False
         except OSError:
-            say(f"{target}: cannot be linked here, copied")
+            copied = True
+    else:
+        copied = False
     with replacing(target, "wb") as stream, source.open("rb") as original:
         shutil.copyfileobj(original, stream)
-    return False
+    return copied
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ MARGIN = 12
 def label_dice(points: np.ndarray, input_px: int, ratio: int, inset: float, shifts: np.ndarray) -> float:
     """Dice of one bone's averaged label rasters with its truth; `inset` and `shifts` in input pixels."""
     scale = input_px / NATIVE
-    outline = inset_polygon(points.astype(np.float64), inset / scale)
+    outline, _ = inset_polygon(points.astype(np.float64), inset / scale)
     truth, top, left = fill_polygon(points, ImageSize(NATIVE, NATIVE))
     framed = np.pad(truth, MARGIN)
     total = np.zeros(framed.shape, np.float32)

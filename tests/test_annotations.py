@@ -58,6 +58,7 @@ def test_good_file_in_channel_order_with_truth_masks(raw: Path) -> None:
         (lambda a: a[27].__setitem__("label", "radius"), "annotations[27].label: expected the bone name 'Radius'"),
         (lambda a: a[3].pop("label"), "annotations[3]: expected a key 'label'"),
         (lambda a: a.clear(), "annotations: expected at least one annotation"),
+        (lambda a: a.extend([a[0]] * 10_000), "annotations: expected at most 10000 of them, got 10029"),
     ],
 )
 def test_faults_name_their_field(raw: Path, change, says: str) -> None:
@@ -143,13 +144,21 @@ def test_all_faults_of_a_data_set_are_listed(raw: Path) -> None:
     (last.parent / "image99.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputErrors) as caught:
         check_data_set(raw)
-    assert "image99.json: expected its image" in str(caught.value)
-    (last.parent / "image99.json").unlink()
+    assert len(caught.value.faults) == 3
+    for name in (first.name, last.name, "image99.json: expected its image"):
+        assert name in str(caught.value)
+
+
+def test_nothing_is_left_out_silently(raw: Path) -> None:
+    image = next((raw / "DCM").rglob("*.png"))
+    (raw / "DCM" / "loose.png").write_bytes(image.read_bytes())
+    (image.parent / "scan.tif").write_bytes(b"II*")
+    (image.parent / "deeper").mkdir()
+    (image.parent / "deeper" / "image5.png").write_bytes(image.read_bytes())
     with pytest.raises(InputErrors) as caught:
         check_data_set(raw)
-    assert len(caught.value.faults) == 2
-    assert first.name in str(caught.value)
-    assert last.name in str(caught.value)
+    for name in ("loose.png: expected a place", "scan.tif: expected a file name", "image5.png: expected a place"):
+        assert name in str(caught.value)
 
 
 def test_hundred_faults_are_shown_and_the_rest_counted(raw: Path) -> None:
@@ -166,6 +175,28 @@ def test_image_of_another_size_is_found(raw: Path) -> None:
     cv2.imwrite(str(image), np.zeros((160, 128, 3), np.uint8))
     with pytest.raises(InputErrors, match="expected a point inside the 160x128 image"):
         check_data_set(raw)
+
+
+def test_patient_folder_that_links_out_is_refused(raw: Path, tmp_path: Path) -> None:
+    patient = next((raw / "DCM").iterdir())
+    patient.rename(tmp_path / "elsewhere")
+    patient.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match="outside the data set"):
+        check_data_set(raw)
+
+
+def test_a_ring_keeps_its_hole(raw: Path) -> None:
+    """An outline whose filling has a hole is left as drawn: the truth is what it fills."""
+    path = annotation_files(raw)[0]
+    ring = [[20, 20], [120, 20], [120, 120], [20, 120], [20, 20], [50, 50], [50, 90], [90, 90], [90, 50], [50, 50]]
+    edit_json(path, lambda record: record["annotations"][0].update(points=ring))
+    image, log = read(path)
+    assert log.counters == {"self_intersections": 1}
+    plane = np.zeros(TINY_SIZE, np.uint8)
+    cv2.fillPoly(plane, [np.array(ring, np.int32)], 1)
+    crop, top, left = image.annotations[0].fill(SIZE)
+    assert not crop[70 - top, 70 - left]
+    assert crop.sum() == plane.sum()
 
 
 def test_link_out_of_the_data_set_is_refused(raw: Path, tmp_path: Path) -> None:

@@ -54,8 +54,23 @@ def imported(path: Path) -> list[tuple[str, bool]]:
             names += [(alias.name, id(node) in top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.append((str(node.module), id(node) in top))
+            if node.module in ("yolo_bones", "converters"):
+                names += [(member_of(node.module, alias.name), id(node) in top) for alias in node.names]
+            else:
+                names.append((str(node.module), id(node) in top))
     return names
+
+
+def member_of(package: str, name: str) -> str:
+    """`package.name` when that is a module, else the package itself (`from yolo_bones import __version__`)."""
+    is_module = (ROOT / package / f"{name}.py").exists() or (ROOT / package / name).is_dir()
+    return f"{package}.{name}" if is_module else package
+
+
+def test_the_reader_of_imports_sees_members(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text("from yolo_bones import export_rle, __version__\nfrom yolo_bones.rle import encode\n")
+    assert imported(path) == [("yolo_bones.export_rle", True), ("yolo_bones", True), ("yolo_bones.rle", True)]
 
 
 @pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value) if isinstance(value, str) else "")

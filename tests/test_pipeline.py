@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,11 @@ def test_lists_are_honoured_and_a_patient_in_both_is_an_error(
     assert points_to_yolo([str(raw), str(tmp_path / "b"), "--quiet"]) == 2
     assert "ID001, who is in both" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
+    assert points_to_yolo([str(raw), str(tmp_path / "b"), "--folds", "2", "--quiet"]) == 2
+    (raw / "val.txt").unlink()
+    assert points_to_yolo([str(raw), str(tmp_path / "b"), "--quiet"]) == 2
+    (raw / "val.txt").write_text("\n".join(f"ID009/{Path(name).name}" for name in names[2:]) + "\n", encoding="utf-8")
+    assert points_to_yolo([str(raw), str(tmp_path / "b"), "--quiet"]) == 2
 
 
 def test_inset_moves_labels_and_is_recorded(tiny_hands: Path, tmp_path: Path) -> None:
@@ -151,9 +157,18 @@ def test_faulty_input_writes_nothing(raw: Path, tmp_path: Path, capsys: pytest.C
     assert points_to_rle([str(tmp_path / "nowhere"), str(tmp_path / "out"), "--quiet"]) == 2
 
 
-def test_source_data_is_never_written_into(raw: Path) -> None:
+def test_source_data_is_never_written_into_or_removed(raw: Path, tmp_path: Path) -> None:
+    before = files(raw)
     assert points_to_rle([str(raw), str(raw / "out"), "--quiet"]) == 3
     assert not (raw / "out").exists()
+    nested = tmp_path / "project" / "images"
+    shutil.copytree(raw, nested)
+    assert points_to_yolo([str(nested), str(nested.parent), "--overwrite", "--quiet"]) == 3
+    assert files(nested) == before
+    (tmp_path / "out" / "images").mkdir(parents=True)
+    (tmp_path / "out" / "images" / "holiday.jpg").write_bytes(b"mine")
+    assert points_to_yolo([str(raw), str(tmp_path / "out"), "--overwrite", "--quiet"]) == 3
+    assert files(tmp_path / "out") == {"images/holiday.jpg": b"mine"}
 
 
 def test_repairs_stand_in_the_report(raw: Path, tmp_path: Path) -> None:
@@ -186,10 +201,12 @@ def test_points_to_coco_is_valid_for_pycocotools(tiny_hands: Path, tmp_path: Pat
         for record in coco.loadAnns(coco.getAnnIds(imgIds=image["id"])):
             assert record["area"] == areas[record["category_id"]]
             assert record["iscrowd"] == 0
-            mask = coco.annToMask(record)
-            assert mask.shape == TINY_SIZE
-            # pycocotools fills polygons by another rule, which leaves about half the painted border out.
-            assert mask.sum() == pytest.approx(record["area"], rel=0.45)
+            mask = coco.annToMask(record).astype(bool)
+            drawn = decode(*truth.masks(image["file_name"], SIZE).runs(record["category_id"]), SIZE)
+            assert (mask == drawn).all()
+            rows, columns = np.nonzero(drawn)
+            box = [columns.min(), rows.min(), columns.max() - columns.min() + 1, rows.max() - rows.min() + 1]
+            assert record["bbox"] == box
 
 
 def test_points_to_rle_equals_the_phantom_s_own_truth(tiny_hands: Path, tmp_path: Path) -> None:
@@ -272,6 +289,8 @@ def test_export_is_the_same_to_the_byte_resumes_and_does_not_overwrite(
     assert export([*arguments, "--resume"]) == 0
     assert files(tmp_path) == files(predicted.parent)
     assert export(arguments) == 3
+    assert export([*arguments, "--resume"]) == 3
+    assert export([*arguments[:3], str(tmp_path / "x.json"), *arguments[4:]]) == 2
     assert export([*arguments, "--overwrite", "--workers", "4"]) == 0
     assert files(tmp_path) == files(predicted.parent)
 
@@ -296,6 +315,25 @@ def test_one_file_as_source_and_errors_before_the_network(
     assert export(["--source", str(tmp_path / "none"), "--out", str(tmp_path / "two.csv")]) == 2
     assert export(["--source", str(image), "--out", str(tmp_path / "two.csv"), "--device", "cuda:9"]) == 4
     assert not (tmp_path / "two.csv").exists()
+
+
+def test_damaged_images_are_all_named_and_the_rest_is_kept_for_resume(
+    tiny_hands: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(tiny_hands / "test" / "DCM", source)
+    image = next(source.rglob("*.png"))
+    for name in ("cut1.png", "cut2.png"):
+        (source / name).write_bytes(image.read_bytes()[:5000])
+    arguments = ["--source", str(source), "--out", str(tmp_path / "pred.csv"), "--quiet"]
+    assert export(arguments) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert ["cut1.png" in said[0], "cut2.png" in said[1], len(said)] == [True, True, 2]
+    assert not (tmp_path / "pred.csv").exists()
+    for name in ("cut1.png", "cut2.png"):
+        (source / name).write_bytes(image.read_bytes())
+    assert export([*arguments, "--resume"]) == 0
+    assert len(read_rle_table(tmp_path / "pred.csv").texts) == 4
 
 
 def test_flattened_training_is_warned_about(tiny_hands: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

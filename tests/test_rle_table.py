@@ -97,4 +97,4 @@ def test_nan_for_an_empty_mask_is_mended_and_counted(table: Path, tmp_path: Path
     assert read.texts["a.png"][0] == ""
     assert read.counters == {"nan_rle": 1}
     assert evaluate([str(table), str(table), "--size", "20x30", "--json", str(tmp_path / "s.json"), "--quiet"]) == 0
-    assert '"nan_rle": 1' in (tmp_path / "s.json").read_text(encoding="utf-8")
+    assert '"nan_rle": 2' in (tmp_path / "s.json").read_text(encoding="utf-8")

@@ -94,6 +94,21 @@ def test_a_model_of_other_classes_is_an_input_error(tmp_path: Path) -> None:
         door.load_weights(tmp_path / "other.pt")
 
 
+def test_odd_checkpoints_are_input_errors(tmp_path: Path, tiny_hands: Path) -> None:
+    for odd in ({"train_args": [1]}, {"names": None}, {"names": {"a": 1, 2: "b"}}, {"model": 5}):
+        network = door.load_weights(SHIPPED).network
+        if "names" in odd:
+            network.names = odd["names"]
+        torch.save({"model": network, "train_args": {}, **odd}, tmp_path / "odd.pt")
+        with pytest.raises(InputError, match=r"odd\.pt"):
+            door.load_weights(tmp_path / "odd.pt")
+    network = door.load_weights(SHIPPED).network
+    next(network.parameters()).data.fill_(float("nan"))
+    torch.save({"model": network, "train_args": {"imgsz": 64}}, tmp_path / "diverged.pt")
+    source, weights = str(tiny_hands / "test"), str(tmp_path / "diverged.pt")
+    assert export(["--source", source, "--out", str(tmp_path / "p.csv"), "--weights", weights, "--quiet"]) == 2
+
+
 def test_safe_loading_that_is_not_in_force_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(path: str, **_: object) -> tuple[object, str]:
         return torch.load(path, weights_only=False), path
@@ -122,6 +137,8 @@ def test_shipping_is_deterministic_and_keeps_the_network(tmp_path: Path, capsys:
     first, second = (door.load_weights(path).network.state_dict() for path in (SHIPPED, tmp_path / "a.pt"))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert "a.pt" in capsys.readouterr().out
+    listed = (tmp_path / "a.pt.sha256").read_text(encoding="utf-8")
+    assert listed == f"{door.load_weights(tmp_path / 'a.pt').sha256}  a.pt\n"
 
 
 def test_stock_ultralytics_opens_the_shipped_weights() -> None:

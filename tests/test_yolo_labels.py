@@ -77,11 +77,16 @@ def test_label_line_by_hand() -> None:
 
 def test_inset_moves_the_border_by_so_many_pixels() -> None:
     square = np.array([[10, 20], [50, 20], [50, 80], [10, 80]], np.float64)
-    inner = inset_polygon(square, 1.5)
+    inner, done = inset_polygon(square, 1.5)
+    assert done
     assert inner.min(axis=0).tolist() == [11.5, 21.5]
     assert inner.max(axis=0).tolist() == [48.5, 78.5]
     thin = np.array([[10, 20], [11, 20], [11, 80], [10, 80]], np.float64)
-    assert (inset_polygon(thin, 1.5) == thin).all()
+    assert (inset_polygon(thin, 1.5)[0] == thin).all()
+    hourglass = np.array([[0, 0], [60, 0], [31, 50], [60, 100], [0, 100], [29, 50]], np.float64)
+    kept, done = inset_polygon(hourglass, 1.5)
+    assert not done
+    assert (kept == hourglass).all()
 
 
 @pytest.mark.parametrize("line", ["29 0 0 1 0 1 1", "x 0 0 1 0 1 1", "3 0 0 1 0 1", "3 0 0 1 0", "3 0 0 1 0 1 1.2"])

@@ -22,6 +22,7 @@ from yolo_bones.rle import ImageSize, Mask
 
 MOST_JSON_BYTES: Final = 16_000_000
 MOST_POINTS: Final = 100_000
+MOST_ANNOTATIONS: Final = 10_000
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
@@ -37,7 +38,7 @@ class _AnnotationModel(BaseModel):
 class _FileModel(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    annotations: Annotated[list[_AnnotationModel], Field(min_length=1, max_length=10_000)]
+    annotations: Annotated[list[Any], Field(min_length=1, max_length=MOST_ANNOTATIONS)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,24 +140,28 @@ def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[Anno
     log = RepairLog()
     record = _load_json(path, log)
     try:
-        model = _FileModel.model_validate(record)
+        listed = _FileModel.model_validate(record).annotations
     except ValidationError as error:
-        faults_by_field = {fault.field: fault for fault in (_fault(path, record, detail) for detail in error.errors())}
-        raise InputErrors(list(faults_by_field.values())) from error
+        raise InputErrors(_faults(path, record, error, ())) from error
     faults: list[InputError] = []
     drawn: dict[str, list[tuple[int, IntegerPoints]]] = {}
-    for index, item in enumerate(model.annotations):
+    for index, item in enumerate(listed):
         place = f"annotations[{index}]"
-        if item.label not in CLASS_IDS:
-            faults.append(InputError(path, f"{place}.label", _label_wanted(item.label), item.label))
+        try:
+            model = _AnnotationModel.model_validate(item)
+        except ValidationError as error:
+            faults.extend(_faults(path, record, error, ("annotations", index)))
+            continue
+        if model.label not in CLASS_IDS:
+            faults.append(InputError(path, f"{place}.label", _label_wanted(model.label), model.label))
             continue
         try:
-            points = _clean_points(path, place, item.points, size, log)
+            points = _clean_points(path, place, model.points, size, log)
         except ValueError as error:
             where, wanted, got = str(error).split("|")
             faults.append(InputError(path, f"{place}.{where}", wanted, got))
             continue
-        drawn.setdefault(item.label, []).append((index, points))
+        drawn.setdefault(model.label, []).append((index, points))
     annotations: list[Annotation] = []
     for bone in BONES:
         parts = drawn.get(bone, [])
@@ -192,11 +197,18 @@ def _load_json(path: Path, log: RepairLog) -> Any:
         raise InputError(path, place, "JSON", error.msg if content.strip() else "an empty file") from error
     except RecursionError as error:
         raise InputError(path, "", "JSON of a sane depth", "lists nested thousands deep") from error
+    except ValueError as error:
+        raise InputError(path, "", "numbers of a sane length", str(error)) from error
 
 
-def _fault(path: Path, record: Any, detail: Any) -> InputError:
+def _faults(path: Path, record: Any, error: ValidationError, within: tuple[str | int, ...]) -> list[InputError]:
+    """One fault a field; `within` is where in the record the validated part lies."""
+    found = (_fault(path, record, (*within, *detail["loc"]), detail) for detail in error.errors())
+    return list({fault.field: fault for fault in found}.values())
+
+
+def _fault(path: Path, record: Any, place: tuple[str | int, ...], detail: Any) -> InputError:
     """Say a validation error in the field's own words."""
-    place: tuple[str | int, ...] = detail["loc"]
     kind: str = detail["type"]
     if kind == "missing":
         return InputError(path, _field(place[:-1]), f"a key {place[-1]!r}", "none")
@@ -208,11 +220,11 @@ def _fault(path: Path, record: Any, detail: Any) -> InputError:
         "model_type": "an object",
         "list_type": "a list",
         "string_type": "a string",
-        "too_long": f"at most {MOST_POINTS} points",
+        "too_long": f"at most {MOST_POINTS if 'points' in place else MOST_ANNOTATIONS} of them",
         "too_short": "at least one annotation",
     }.get(kind, detail["msg"])
     got = detail["input"]
-    shown = f"{len(got)} of them" if isinstance(got, list) else json.dumps(got, default=repr)
+    shown = str(len(got)) if isinstance(got, list) else json.dumps(got, default=repr)
     return InputError(path, _field(place), expected, shown)
 
 
@@ -245,10 +257,19 @@ def _clean_points(path: Path, place: str, drawn: list[list[float]], size: ImageS
         raise ValueError("points|an outline with an area|points on one line")
     if not is_simple(points):
         log.add(path, f"{place}.points", "self_intersections")
-        points = trace_mask(*fill_polygon(points, size))
-        if len(points) < 3:
-            raise ValueError("points|an outline with an area|one that fills a pixel or two")
+        return _without_crossings(points, size)
     return points
+
+
+def _without_crossings(points: IntegerPoints, size: ImageSize) -> IntegerPoints:
+    """The outer border of what a crossing outline fills, where it fills the same pixels; else the outline as drawn."""
+    crop, top, left = fill_polygon(points, size)
+    border = trace_mask(crop, top, left)
+    if len(border) < 3:
+        return points
+    again, top_again, left_again = fill_polygon(border, size)
+    same = (top, left) == (top_again, left_again) and crop.shape == again.shape and bool((crop == again).all())
+    return border if same else points
 
 
 def _one_part(

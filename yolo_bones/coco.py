@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import Polygon
 
 from yolo_bones.annotations import AnnotatedImage
 from yolo_bones.bones import BONES, GROUPS
+from yolo_bones.polygons import IntegerPoints
 from yolo_bones.rle import ImageSize, Runs, runs_to_coco_counts
 
 GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
@@ -30,7 +34,12 @@ def image_record(image: AnnotatedImage, image_number: int, file_name: str) -> di
 
 
 def annotation_records(image: AnnotatedImage, image_number: int, first_id: int) -> list[dict[str, Any]]:
-    """COCO annotations of one image: the drawn points as one polygon each, area and box of the truth mask."""
+    """COCO annotations of one image; area and box are those of the truth mask.
+
+    In COCO pixel p covers [p, p + 1), and a filled polygon includes the pixels under its border. So `segmentation` is
+    the drawn outline moved by half a pixel and widened by half a pixel: pycocotools makes the truth mask of it. The
+    drawn points themselves are kept in the extra key `points`.
+    """
     records = []
     for offset, annotation in enumerate(image.annotations):
         crop, top, left = annotation.fill(image.size)
@@ -46,13 +55,21 @@ def annotation_records(image: AnnotatedImage, image_number: int, first_id: int) 
                 "id": first_id + offset,
                 "image_id": image_number,
                 "category_id": annotation.class_id,
-                "segmentation": [annotation.points.reshape(-1).tolist()],
+                "segmentation": [part.reshape(-1).tolist() for part in _pixel_outlines(annotation.points)],
+                "points": annotation.points.tolist(),
                 "area": int(crop.sum()),
                 "bbox": box,
                 "iscrowd": 0,
             }
         )
     return records
+
+
+def _pixel_outlines(points: IntegerPoints) -> list[NDArray[np.float64]]:
+    """Outer outlines of the area of all pixels that a polygon of pixel points fills."""
+    widened = shapely.make_valid(Polygon(points + 0.5)).buffer(0.5, join_style="mitre")
+    parts = [widened] if isinstance(widened, Polygon) else list(widened.geoms)
+    return [np.round(np.asarray(part.exterior.coords)[:-1], 3) for part in parts]
 
 
 def result_record(

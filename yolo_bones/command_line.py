@@ -10,11 +10,9 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from yolo_bones.errors import YoloBonesError
+from yolo_bones.errors import MachineError, YoloBonesError
 from yolo_bones.rle import ImageSize
 
-EXIT_DONE = 0
-EXIT_FINDINGS = 1
 EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
@@ -28,8 +26,12 @@ def run_command(command: Callable[[argparse.Namespace], int], arguments: argpars
         for line in str(error).splitlines() or [type(error).__name__]:
             print(f"error: {line}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        return MachineError.exit_code
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 

@@ -8,12 +8,15 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from yolo_bones.annotations import AnnotatedImage, RepairLog, read_annotations
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.image_files import SUFFIXES, check_image_name, read_grey
 from yolo_bones.rle import ImageSize
+
+STRANGE_SUFFIXES: Final = (".bmp", ".dcm", ".dicom", ".gif", ".jp2", ".tif", ".tiff", ".webp")
+"""Images that are not read: leaving them out silently would lose them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +88,18 @@ def find_root(raw: Path) -> Path:
     raise InputError(raw, "", "DCM/ and outputs_json/, here or in train/", "a folder without them")
 
 
-def find_pairs(root: Path) -> list[Pair]:
-    """Pair images and JSON files by patient folder and stem.
+def find_pairs(root: Path, faults: list[InputError]) -> list[Pair]:
+    """Pair images and JSON files by patient folder and stem, in order of patient and file name.
+
+    Args:
+        root: folder with `DCM` and `outputs_json`.
+        faults: gets a file without its other half, a name used twice, a file in the wrong place or of a wrong kind.
 
     Raises:
-        InputErrors: a file without its other half, a name used twice.
         RefusedError: a link that leaves the folder, a dangerous file name.
     """
-    images = _files_by_key(root / "DCM", tuple(SUFFIXES))
-    annotations = _files_by_key(root / "outputs_json", (".json",))
-    faults: list[InputError] = []
+    images = _files_by_key(root / "DCM", tuple(SUFFIXES), faults)
+    annotations = _files_by_key(root / "outputs_json", (".json",), faults)
     for key in sorted(images.keys() - annotations.keys()):
         faults.append(InputError(images[key], "", f"its annotation outputs_json/{key[0]}/{key[1]}.json", "none"))
     for key in sorted(annotations.keys() - images.keys()):
@@ -106,27 +111,34 @@ def find_pairs(root: Path) -> list[Pair]:
             faults.append(InputError(images[key], "", "a base name that no other image has", f"the name of {first}"))
     if not images and not faults:
         faults.append(InputError(root / "DCM", "", "at least one image in a patient's folder", "none"))
-    if faults:
-        raise InputErrors(faults)
-    return [Pair(key[0], images[key], annotations[key]) for key in sorted(images)]
+    paired = [Pair(key[0], images[key], annotations[key]) for key in images.keys() & annotations.keys()]
+    return sorted(paired, key=lambda pair: (pair.patient_id, pair.image_name))
 
 
-def _files_by_key(folder: Path, suffixes: tuple[str, ...]) -> dict[tuple[str, str], Path]:
+def _files_by_key(folder: Path, suffixes: tuple[str, ...], faults: list[InputError]) -> dict[tuple[str, str], Path]:
     """Files one level below `folder` by (patient, stem), names in composed Unicode form."""
     inside = folder.resolve()
     found: dict[tuple[str, str], Path] = {}
-    for patient in sorted(folder.iterdir()):
-        if not patient.is_dir():
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
-        for path in sorted(patient.iterdir()):
-            if path.suffix.lower() not in suffixes:
-                continue
-            check_image_name(path)
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                raise RefusedError(f"{path}: a link to a file outside the data set is refused")
-            key = (unicodedata.normalize("NFC", patient.name), unicodedata.normalize("NFC", path.stem))
-            if key in found:
-                raise InputErrors([InputError(path, "", "one file of that stem", f"a second beside {found[key].name}")])
+        if not path.resolve().is_relative_to(inside):
+            raise RefusedError(f"{path}: a link to a place outside the data set is refused")
+        suffix = path.suffix.lower()
+        if suffix not in suffixes:
+            if suffix in STRANGE_SUFFIXES:
+                faults.append(InputError(path, "", f"a file name ending in {', '.join(suffixes)}", path.suffix))
+            continue
+        check_image_name(path)
+        check_image_name(path.parent)
+        if path.parent.parent != folder:
+            faults.append(InputError(path, "", f"a place in a patient's folder, {folder.name}/<patient>/{path.name}"))
+            continue
+        patient = unicodedata.normalize("NFC", path.parent.name)
+        key = (patient, unicodedata.normalize("NFC", path.stem))
+        if key in found:
+            faults.append(InputError(path, "", "one file of that stem", f"a second beside {found[key].name}"))
+        else:
             found[key] = path
     return found
 
@@ -145,7 +157,7 @@ def check_data_set(raw: Path, watch: Callable[[Iterable[Pair]], Iterable[Pair]] 
     log = RepairLog()
     faults: list[InputError] = []
     checked: list[CheckedPair] = []
-    for pair in watch(find_pairs(root)):
+    for pair in watch(find_pairs(root, faults)):
         try:
             pixels, image_repairs = read_grey(pair.image)
             size = ImageSize(*pixels.shape)

@@ -59,7 +59,7 @@ def _draw(arguments: argparse.Namespace) -> int:
 
 
 def _target(out: Path, image_name: str) -> Path:
-    return (out / image_name).with_suffix(".png")
+    return out / (image_name if image_name.endswith(".png") else f"{image_name}.png")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
     |-- RefusedError      3  understood, but unsafe or not allowed, so nothing was done
     `-- MachineError      4  the machine cannot do it: a library is missing, the disk is full or read-only
 
-A command returns 0 when done, 1 for findings under `--strict`, and 130 when interrupted.
+A command returns 0 when done and 130 when interrupted; 1 is kept for findings.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     prediction, truth = read_rle_table(arguments.prediction), read_rle_table(arguments.truth)
     scores = score_tables(prediction, truth, _size_of(arguments), arguments.quiet)
-    counters = {name: count for table in (prediction, truth) for name, count in table.counters.items()}
+    counters = dict(Counter(prediction.counters) + Counter(truth.counters))
     for name, count in counters.items():
         say(f"mended {count} x {name}", arguments.quiet)
     print(scores.table())
@@ -83,7 +84,16 @@ def score_tables(
     per_image = {}
     for image_name in progress(sorted(truth.texts), "scoring", len(truth.texts), quiet):
         size = size_of(image_name)
-        per_image[image_name] = dice_per_channel(prediction.masks(image_name, size), truth.masks(image_name, size))
+        masks = []
+        for table in (prediction, truth):
+            try:
+                masks.append(table.masks(image_name, size))
+            except InputErrors as error:
+                faults.extend(error.faults)
+        if len(masks) == 2:
+            per_image[image_name] = dice_per_channel(*masks)
+    if faults:
+        raise InputErrors(faults)
     return DiceScores(per_image)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +35,8 @@ from yolo_bones.rle_table import write_rle_table
 
 if TYPE_CHECKING:
     from yolo_bones.detector.network import Detector
+
+GreyImage = tuple[NDArray[np.uint8], tuple[str, ...]]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -61,8 +64,9 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.imgsz is not None and not 32 <= arguments.imgsz <= 8192:
         raise InputError("--imgsz", "", "input pixels from 32 to 8192", arguments.imgsz)
     outputs = _outputs(arguments)
+    unfinished = _parts_folder(arguments.out).exists()
     for target in outputs.values():
-        refuse_to_overwrite(target, arguments.overwrite or arguments.resume)
+        refuse_to_overwrite(target, arguments.overwrite or (arguments.resume and unfinished))
     images = find_images(arguments.source)
     _check_headers(images)
 
@@ -80,7 +84,7 @@ def _export(arguments: argparse.Namespace) -> int:
     warnings = _warnings(detector)
     for warning in warnings:
         say(f"warning: {warning}")
-    parts = _open_parts(arguments, settings, images)
+    parts = _open_parts(arguments, settings)
     repairs = _predict_all(arguments, detector, images, parts)
     counts = _write_outputs(outputs, images, parts)
     manifest = build_manifest(
@@ -105,7 +109,13 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
         outputs["csv"] = out
     if arguments.format in ("coco", "both"):
         outputs["coco"] = out.with_suffix(".json")
+    if len(set(outputs.values())) < len(outputs):
+        raise InputError("--out", "", "a name ending in .csv", out.name)
     return outputs
+
+
+def _parts_folder(out: Path) -> Path:
+    return out.with_name(f".{out.name}.parts")
 
 
 def _check_headers(images: list[Path]) -> None:
@@ -127,41 +137,60 @@ def _warnings(detector: Detector) -> list[str]:
     return []
 
 
-def _open_parts(arguments: argparse.Namespace, settings: dict[str, Any], images: list[Path]) -> PartFolder:
+def _open_parts(arguments: argparse.Namespace, settings: dict[str, Any]) -> PartFolder:
     """Finished images of an interrupted run; another run's are refused."""
     out: Path = arguments.out
-    folder = out.with_name(f".{out.name}.parts")
+    folder = _parts_folder(out)
     if folder.exists() and not (arguments.resume or arguments.overwrite):
         raise RefusedError(f"{out}: an interrupted run lies here; give --resume to go on or --overwrite to start anew")
-    listed = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in images]
-    return PartFolder(folder, {**settings, "images": listed}, fresh=arguments.overwrite)
+    return PartFolder(folder, {**settings, "source": str(arguments.source)}, fresh=arguments.overwrite)
 
 
 def _predict_all(
     arguments: argparse.Namespace, detector: Detector, images: list[Path], parts: PartFolder
 ) -> dict[str, int]:
-    """Predict what is not done yet; returns how often what was mended in images of this run."""
-    todo = [path for path in images if not parts.has(path.name)]
-    counters: dict[str, int] = {}
+    """Predict what is not done yet; returns how often what was mended.
+
+    Raises:
+        InputErrors: all images that could not be decoded, after the others were predicted.
+    """
+    todo = [path for path in images if not (parts.has(path.name) and parts.read(path.name)["file"] == _state(path))]
+    faults: list[InputError] = []
     loaded = _read_ahead(todo, max(1, arguments.workers))
-    for path, (grey, repairs) in progress(loaded, "predicting", len(todo), arguments.quiet):
+    for path, result in progress(loaded, "predicting", len(todo), arguments.quiet):
+        if isinstance(result, InputError):
+            faults.append(result)
+            continue
+        grey, repairs = result
         merged = merge_candidates(detector.detect(grey))
-        parts.write(path.name, {**_part(merged), "repairs": repairs})
-    for path in images:
-        for counter in parts.read(path.name)["repairs"]:
-            counters[counter] = counters.get(counter, 0) + 1
-    return counters
+        parts.write(path.name, {**_part(merged), "repairs": repairs, "file": _state(path)})
+    if faults:
+        raise InputErrors(faults)
+    return dict(sorted(Counter(name for path in images for name in parts.read(path.name)["repairs"]).items()))
 
 
-def _read_ahead(images: list[Path], workers: int) -> Iterator[tuple[Path, tuple[NDArray[np.uint8], tuple[str, ...]]]]:
+def _state(path: Path) -> list[int]:
+    """Tells whether an image is still the one that was predicted."""
+    kind = path.stat()
+    return [kind.st_size, kind.st_mtime_ns]
+
+
+def _read_ahead(images: list[Path], workers: int) -> Iterator[tuple[Path, GreyImage | InputError]]:
     """Decode images in threads, at most `workers` ahead of the network."""
     with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(read_grey, path) for path in images[:workers]]
+        waiting = [pool.submit(_read_or_fault, path) for path in images[:workers]]
         for index, path in enumerate(images):
             result = waiting.pop(0).result()
             if index + workers < len(images):
-                waiting.append(pool.submit(read_grey, images[index + workers]))
+                waiting.append(pool.submit(_read_or_fault, images[index + workers]))
             yield path, result
+
+
+def _read_or_fault(path: Path) -> GreyImage | InputError:
+    try:
+        return read_grey(path)
+    except InputError as error:
+        return error
 
 
 def _part(merged: MergedBones) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from yolo_bones.annotations import AnnotatedImage, Annotation
 from yolo_bones.bones import BONES
-from yolo_bones.polygons import fill_polygon
+from yolo_bones.polygons import IntegerPoints, fill_polygon
 from yolo_bones.rle import ImageSize
 from yolo_bones.yolo_labels import image_to_label_text, label_line_to_points
 
@@ -24,12 +23,14 @@ def label_ious(image: AnnotatedImage) -> dict[str, float]:
     return ious
 
 
-def _iou(annotation: Annotation, points: np.ndarray[Any, np.dtype[np.int32]], size: ImageSize) -> float:
-    planes = []
-    for crop, top, left in (annotation.fill(size), fill_polygon(points, size)):
-        plane = np.zeros((size.height, size.width), dtype=np.bool_)
-        plane[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
-        planes.append(plane)
+def _iou(annotation: Annotation, points: IntegerPoints, size: ImageSize) -> float:
+    drawn, read_back = annotation.fill(size), fill_polygon(points, size)
+    corners = [(top, left, top + crop.shape[0], left + crop.shape[1]) for crop, top, left in (drawn, read_back)]
+    top, left = min(c[0] for c in corners), min(c[1] for c in corners)
+    bottom, right = max(c[2] for c in corners), max(c[3] for c in corners)
+    planes = np.zeros((2, bottom - top, right - left), dtype=np.bool_)
+    for plane, (crop, row, column) in zip(planes, (drawn, read_back), strict=True):
+        plane[row - top : row - top + crop.shape[0], column - left : column - left + crop.shape[1]] = crop
     union = int((planes[0] | planes[1]).sum())
     return int((planes[0] & planes[1]).sum()) / union if union else 1.0
 

@@ -91,7 +91,11 @@ def _open_parts(out: Path, settings: PhantomSettings) -> PartFolder | None:
         raise InputError(out, "", "a folder", "a file")
     report, parts = out / "report.json", out / ".parts"
     if report.exists():
-        if json.loads(report.read_text(encoding="utf-8")) != settings.as_record():
+        try:
+            found = json.loads(report.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != settings.as_record():
             raise RefusedError(f"{out}: holds phantoms of other settings; give another folder or remove it")
         return None
     if not parts.exists() and out.exists() and any(out.iterdir()):

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import MultiPolygon, Polygon
-from shapely.geometry.base import BaseGeometry
+from shapely.geometry import Polygon
 
 from yolo_bones.rle import ImageSize, Mask
 
@@ -57,7 +56,8 @@ def mend_points(points: Points, size: ImageSize) -> tuple[IntegerPoints, Counter
     outside = np.flatnonzero(((points < -1.0) | (points > limit + 1.0)).any(axis=1))
     if outside.size:
         x, y = points[outside[0]]
-        raise ValueError(f"points[{outside[0]}]|a point inside the {size} image|({x:g}, {y:g})")
+        more = f" and {outside.size - 1} more points outside" if outside.size > 1 else ""
+        raise ValueError(f"points[{outside[0]}]|a point inside the {size} image|({x:g}, {y:g}){more}")
     repairs["clipped_points"] += int(((points < 0.0) | (points > limit)).any(axis=1).sum())
     points = np.clip(points, 0.0, limit)
     whole = np.floor(points + 0.5)
@@ -99,20 +99,15 @@ def trace_mask(crop: Mask, top: int, left: int) -> IntegerPoints:
     return np.asarray(largest, dtype=np.int32).reshape(-1, 2)
 
 
-def inset_polygon(points_xy: Points, inset_px: float) -> Points:
-    """Move a polygon's border inwards by `inset_px` pixels; a polygon too thin for it is returned as it is."""
+def inset_polygon(points_xy: Points, inset_px: float) -> tuple[Points, bool]:
+    """Move a polygon's border inwards by `inset_px` pixels.
+
+    Returns:
+        (points, done): the polygon as it was, and False, where it would vanish or fall into parts.
+    """
     if inset_px == 0.0:
-        return points_xy
-    inner = largest_part(shapely.make_valid(Polygon(points_xy)).buffer(-inset_px, join_style="mitre"))
-    if inner is None or inner.area < 1.0:
-        return points_xy
-    return np.asarray(inner.exterior.coords, dtype=np.float64)[:-1]
-
-
-def largest_part(shape: BaseGeometry) -> Polygon | None:
-    """The largest polygon of any shape, or None."""
-    if isinstance(shape, Polygon):
-        return None if shape.is_empty else shape
-    parts = [part for part in getattr(shape, "geoms", ()) if isinstance(part, (Polygon, MultiPolygon))]
-    polygons = [polygon for part in parts if (polygon := largest_part(part)) is not None]
-    return max(polygons, key=lambda polygon: polygon.area) if polygons else None
+        return points_xy, True
+    inner = shapely.make_valid(Polygon(points_xy)).buffer(-inset_px, join_style="mitre")
+    if not isinstance(inner, Polygon) or inner.is_empty or inner.interiors or inner.area < 1.0:
+        return points_xy, False
+    return np.asarray(inner.exterior.coords, dtype=np.float64)[:-1], True

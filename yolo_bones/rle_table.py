@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS
-from yolo_bones.errors import InputError
+from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.files import replacing
 from yolo_bones.rle import ImageSize, RunLengthMasks, row_text_to_runs, stack_runs
 
@@ -36,16 +36,19 @@ class RleTable:
         """The 29 channels of one image.
 
         Raises:
-            InputError: a text is not a valid RLE for this size; names the line.
+            InputErrors: texts that are no valid RLE for this size; names each line.
         """
         runs = []
+        faults: list[InputError] = []
         for bone, text, line in zip(BONES, self.texts[image_name], self.lines[image_name], strict=True):
             try:
                 runs.append(row_text_to_runs(text, size))
             except ValueError as error:
                 expected, _, got = str(error).partition(", got ")
                 place = f"rle of {image_name}, {bone}"
-                raise InputError(f"{self.path}:{line}", place, expected, got or None) from error
+                faults.append(InputError(f"{self.path}:{line}", place, expected, got or None))
+        if faults:
+            raise InputErrors(faults)
         return stack_runs(size, runs)
 
 

@@ -1,4 +1,4 @@
-"""Strip a trained checkpoint of paths and dates and print its SHA-256.
+"""Strip a trained checkpoint of paths and dates; print its SHA-256 and write it beside the file.
 
 python -m yolo_bones.ship_weights runs/segment/train/weights/best.pt weights/bones-n.pt
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from yolo_bones.command_line import run_command
 from yolo_bones.errors import InputError
-from yolo_bones.files import refuse_to_overwrite
+from yolo_bones.files import refuse_to_overwrite, write_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,12 +27,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ship(arguments: argparse.Namespace) -> int:
     if arguments.target.suffix != ".pt":
         raise InputError(arguments.target, "", "a name that ends in .pt")
-    refuse_to_overwrite(arguments.target, arguments.overwrite)
+    listed = arguments.target.with_name(f"{arguments.target.name}.sha256")
+    for target in (arguments.target, listed):
+        refuse_to_overwrite(target, arguments.overwrite)
+    listed.unlink(missing_ok=True)
 
     from yolo_bones.training.shipping import ship_checkpoint
 
     shipped = ship_checkpoint(arguments.source, arguments.target)
-    print(f"{shipped.sha256}  {arguments.target.name}")
+    line = f"{shipped.sha256}  {arguments.target.name}"
+    write_text(listed, f"{line}\n")
+    print(line)
     return 0
 
 

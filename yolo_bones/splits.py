@@ -94,8 +94,9 @@ def _listed(path: Path, by_name: dict[str, str], faults: list[InputError]) -> di
         entry = line.strip()
         if not entry:
             continue
-        name = entry.replace("\\", "/").rsplit("/", maxsplit=1)[-1]
-        if name not in by_name:
+        folder, _, name = entry.replace("\\", "/").rpartition("/")
+        patient = folder.rpartition("/")[2]
+        if name not in by_name or patient not in ("", by_name[name]):
             faults.append(InputError(path, f"line {number}", "an image of the data set", entry))
         elif name in names:
             faults.append(InputError(path, f"line {number}", "each image once", f"{name} as in line {names[name]}"))

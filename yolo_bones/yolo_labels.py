@@ -24,9 +24,9 @@ def annotation_to_label_line(annotation: Annotation, size: ImageSize, inset_px: 
         annotation: the bone.
         size: of its image.
         inset_px: move the border inwards by so many image pixels first, against the half input pixel by which
-            ultralytics rasterises labels too wide.
+            ultralytics rasterises labels too wide. A bone too thin for it keeps its border: see `bones_without_inset`.
     """
-    points = inset_polygon(annotation.points.astype(np.float64), inset_px)
+    points, _ = inset_polygon(annotation.points.astype(np.float64), inset_px)
     relative = (points + 0.5) / np.array([size.width, size.height], dtype=np.float64)
     numbers = " ".join(f"{value:.{DECIMALS}f}" for value in relative.reshape(-1))
     return f"{annotation.class_id} {numbers}"
@@ -36,6 +36,15 @@ def image_to_label_text(image: AnnotatedImage, inset_px: float = 0.0) -> str:
     """The whole label file of an image, bones in channel order."""
     lines = (annotation_to_label_line(annotation, image.size, inset_px) for annotation in image.annotations)
     return "".join(f"{line}\n" for line in lines)
+
+
+def bones_without_inset(image: AnnotatedImage, inset_px: float) -> list[str]:
+    """Bones that an inset would make vanish or fall into parts."""
+    return [
+        annotation.bone
+        for annotation in image.annotations
+        if not inset_polygon(annotation.points.astype(np.float64), inset_px)[1]
+    ]
 
 
 def label_line_to_points(line: str, size: ImageSize) -> tuple[int, NDArray[np.float64]]:

@@ -60,6 +60,8 @@ class Detector:
         if prototypes.ndim != 4 or found.shape[1] != 4 + BONE_COUNT + prototypes.shape[1]:
             expected = f"4 + {BONE_COUNT} + {prototypes.shape[1]} outputs a candidate"
             raise InputError(self.weights.path, "model", expected, tuple(found.shape))
+        if not (torch.isfinite(found).all() and torch.isfinite(prototypes).all()):
+            raise InputError(self.weights.path, "", "weights that give finite output", "NaN or infinity (diverged?)")
         rows = np.ascontiguousarray(found[0].float().cpu().numpy().T)
         centre, extent = rows[:, :2], rows[:, 2:4]
         return Candidates(

@@ -22,6 +22,8 @@ from ultralytics.nn import tasks  # noqa: E402
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "weights" / "bones-n.pt"
 MOST_BYTES: Final = 1_000_000_000
+ZIP_START: Final = b"PK\x03\x04"
+PICKLE_START: Final = b"\x80"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +73,9 @@ def load_weights(path: Path) -> Weights:
     if not isinstance(network, torch.nn.Module):
         raise InputError(path, "model", "a network", type(network).__name__)
     _check_head(path, network)
-    arguments: dict[str, Any] = checkpoint.get("train_args") or {}
+    arguments = checkpoint.get("train_args") or {}
+    if not isinstance(arguments, dict):
+        raise InputError(path, "train_args", "a mapping", type(arguments).__name__)
     training_size = arguments.get("imgsz")
     return Weights(
         path=path,
@@ -115,7 +119,8 @@ def _checked_hash(path: Path) -> str:
             raise InputError(path, "", "a .pt file", path.suffix or "no suffix")
         if kind.st_size > MOST_BYTES:
             raise InputError(path, "", f"at most {MOST_BYTES} bytes", kind.st_size)
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
     except OSError as error:
         raise InputError(path, "", "a readable weights file", error.strerror) from error
     listed = path.with_name(f"{path.name}.sha256")
@@ -124,6 +129,8 @@ def _checked_hash(path: Path) -> str:
         wanted = match[0].lower() if match else "no SHA-256"
         if wanted != found:
             raise RefusedError(f"{path}: sha256 is {found}, but {listed.name} says {wanted}")
+    if not content.startswith((ZIP_START, PICKLE_START)):
+        raise InputError(path, "", "a YOLOv8-seg checkpoint", "another kind of file" if content else "an empty file")
     return found
 
 
@@ -132,10 +139,11 @@ def _check_head(path: Path, network: torch.nn.Module) -> None:
     head = layers[-1] if isinstance(layers, torch.nn.Sequential) and len(layers) else None
     if type(head).__name__ != "Segment":
         raise InputError(path, "model", "YOLOv8-seg, with a Segment head", type(head).__name__)
-    names = getattr(network, "names", {})
-    found = [names[key] for key in sorted(names)] if isinstance(names, dict) else list(names)
-    if found != list(BONES):
-        raise InputError(path, "names", "the 29 bone names in channel order", ", ".join(map(str, found)))
+    names: Any = getattr(network, "names", None)
+    listed = dict(enumerate(names)) if isinstance(names, (list, tuple)) else names
+    if listed != dict(enumerate(BONES)):
+        found = ", ".join(map(str, listed.values())) if isinstance(listed, dict) else listed
+        raise InputError(path, "names", "the 29 bone names in channel order", found)
 
 
 def _first_line(error: BaseException) -> str:
