@@ -30,16 +30,18 @@ class MergeSettings:
         companion_score: a companion's score must reach this part of the best one's.
         companion_iou: and its box must overlap the best one's by so much.
         box_margin: the box is widened by this part of its sides before the mask is cut to it. The stock mask loss
-            trains nothing beyond the box, so 0 is best for checkpoints of the stock command.
+            trains nothing beyond the box, so more does harm with checkpoints of the stock command.
         box_margin_px: and by so many input pixels.
+        logit_threshold: a pixel belongs to a bone where its logit is above this.
         least_confidence: below it a bone counts as absent.
     """
 
     companions: int = 8
     companion_score: float = 0.5
     companion_iou: float = 0.6
-    box_margin: float = 0.0
+    box_margin: float = 0.02
     box_margin_px: float = 0.0
+    logit_threshold: float = 0.0
     least_confidence: float = 0.01
 
 
@@ -99,8 +101,8 @@ def merge_candidates(candidates: Candidates, settings: MergeSettings | None = No
         if len(rows) == 0 or len(columns) == 0:
             channels.append((NOTHING, NOTHING))
             continue
-        crop = _logits_in_box(candidates.prototypes, fused.coefficients[class_id], down, across, rows, columns) > 0.0
-        channels.append(encode_crop(crop, rows.start, columns.start, size))
+        crop = _logits_in_box(candidates.prototypes, fused.coefficients[class_id], down, across, rows, columns)
+        channels.append(encode_crop(crop > settings.logit_threshold, rows.start, columns.start, size))
     return MergedBones(stack_runs(size, channels), fused.confidence)
 
 
@@ -151,36 +153,47 @@ def _native_range(low: float, high: float, scale: float, pad: int, limit: int) -
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Alignment:
-    """For each native pixel along one side: the prototype cell below it and the share of the next cell."""
+    """For each native pixel along one side: the prototype cell at or before it, and four cells' shares in its value."""
 
     lower: NDArray[np.int64]
-    share: NDArray[np.float32]
+    shares: NDArray[np.float32]
     cells: int
 
     def weights(self, pixels: range) -> tuple[int, NDArray[np.float32]]:
         """(first, matrix): (P, C) float32 that enlarges the cells first to first + C to P pixels."""
         lower = self.lower[pixels.start : pixels.stop]
-        share = self.share[pixels.start : pixels.stop]
-        first, last = int(lower[0]), min(int(lower[-1]) + 1, self.cells - 1)
+        first = max(int(lower[0]) - 1, 0)
+        last = min(int(lower[-1]) + 2, self.cells - 1)
         count = last - first + 1
-        matrix = np.zeros((len(pixels), count + 1), dtype=np.float32)
-        place = np.arange(0, matrix.size, count + 1) + (lower - first)
-        flat = matrix.reshape(-1)
-        flat[place] = 1.0 - share
-        flat[place + 1] = share
-        return first, matrix[:, :count]
+        matrix = np.zeros((len(pixels), count), dtype=np.float32)
+        flat, row = matrix.reshape(-1), np.arange(0, matrix.size, count)
+        for step, share in zip((-1, 0, 1, 2), self.shares, strict=True):
+            # At the image's edge several steps meet in one cell; each is added on its own.
+            flat[row + (np.clip(lower + step, first, last) - first)] += share[pixels.start : pixels.stop]
+        return first, matrix
 
 
 def _align(pixels: int, scale: float, pad: int, input_px: int, cells: int) -> _Alignment:
     """Where each native pixel's centre lies among the centres of the prototype cells.
 
     Both grids are made of squares: pixel p covers [p, p + 1) native pixels, cell c covers [c, c + 1) * input_px / cells
-    input pixels. Bilinear; beyond the outermost centres the edge cell goes on.
+    input pixels. Cubic convolution (Keys 1981, a = -0.5, exact for quadratics): linear weights flatten the peaks of thin
+    bones, which cost 0.003 Dice on synthetic hands at 512 input pixels. Beyond the outermost centres the edge cell goes
+    on.
     """
     centres = (np.arange(pixels) + 0.5) * scale + pad
     place = np.clip(centres * (cells / input_px) - 0.5, 0.0, cells - 1.0)
     lower = np.floor(place).astype(np.int64)
-    return _Alignment(lower, (place - lower).astype(np.float32), cells)
+    share = place - lower
+    shares = np.stack([_cubic(np.abs(share - step)) for step in (-1, 0, 1, 2)])
+    return _Alignment(lower, shares.astype(np.float32), cells)
+
+
+def _cubic(distance: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
+    """Keys' cubic convolution kernel at distances from 0 to 2 cells."""
+    near = ((a + 2.0) * distance - (a + 3.0)) * distance**2 + 1.0
+    far = a * (((distance - 5.0) * distance + 8.0) * distance - 4.0)
+    return np.where(distance <= 1.0, near, far)
 
 
 def _logits_in_box(
