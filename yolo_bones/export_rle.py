@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--source", type=Path, required=True, help="an image, or a folder searched recursively")
     parser.add_argument("--out", type=Path, required=True, help="CSV to write; COCO results lie beside it as .json")
     parser.add_argument("--weights", type=Path, help="YOLOv8-seg checkpoint; the shipped one when not given")
-    parser.add_argument("--imgsz", type=count_argument, help="input pixels of the longer side; as trained if not given")
+    parser.add_argument("--imgsz", type=count_argument, help="input pixels of the longer side; else as trained")
     parser.add_argument("--device", default="cpu", help="torch device: cpu, cuda:0, ...")
     parser.add_argument("--format", choices=("csv", "coco", "both"), default="csv", help="what to write")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
@@ -72,9 +72,10 @@ def _export(arguments: argparse.Namespace) -> int:
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
     from yolo_bones.detector.network import Detector
-    from yolo_bones.detector.weights import SHIPPED
+    from yolo_bones.detector.weights import SHIPPED, SHIPPED_LONGEST_PX
 
-    detector = Detector(arguments.weights or SHIPPED, arguments.imgsz, arguments.device)
+    longest_px = arguments.imgsz or (SHIPPED_LONGEST_PX if arguments.weights is None else None)
+    detector = Detector(arguments.weights or SHIPPED, longest_px, arguments.device)
     settings = {
         "imgsz": detector.longest_px,
         "device": arguments.device,
