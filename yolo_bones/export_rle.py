@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,21 +73,23 @@ def _export(arguments: argparse.Namespace) -> int:
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
     from yolo_bones.detector.network import Detector
-    from yolo_bones.detector.weights import SHIPPED, SHIPPED_LONGEST_PX
+    from yolo_bones.detector.weights import SHIPPED, SHIPPED_LOGIT_THRESHOLD, SHIPPED_LONGEST_PX
 
-    longest_px = arguments.imgsz or (SHIPPED_LONGEST_PX if arguments.weights is None else None)
+    shipped = arguments.weights is None
+    longest_px = arguments.imgsz or (SHIPPED_LONGEST_PX if shipped else None)
+    merging = MergeSettings(logit_threshold=SHIPPED_LOGIT_THRESHOLD) if shipped else MergeSettings()
     detector = Detector(arguments.weights or SHIPPED, longest_px, arguments.device)
     settings = {
         "imgsz": detector.longest_px,
         "device": arguments.device,
         "weights_sha256": detector.weights.sha256,
-        "merge": {name: getattr(MergeSettings(), name) for name in MergeSettings.__slots__},
+        "merge": asdict(merging),
     }
     warnings = _warnings(detector)
     for warning in warnings:
         say(f"warning: {warning}")
     parts = _open_parts(arguments, settings)
-    repairs = _predict_all(arguments, detector, images, parts)
+    repairs = _predict_all(arguments, detector, merging, images, parts)
     counts = _write_outputs(outputs, images, parts)
     manifest = build_manifest(
         "export_rle",
@@ -148,7 +151,7 @@ def _open_parts(arguments: argparse.Namespace, settings: dict[str, Any]) -> Part
 
 
 def _predict_all(
-    arguments: argparse.Namespace, detector: Detector, images: list[Path], parts: PartFolder
+    arguments: argparse.Namespace, detector: Detector, merging: MergeSettings, images: list[Path], parts: PartFolder
 ) -> dict[str, int]:
     """Predict what is not done yet; returns how often what was mended.
 
@@ -163,7 +166,7 @@ def _predict_all(
             faults.append(result)
             continue
         grey, repairs = result
-        merged = merge_candidates(detector.detect(grey))
+        merged = merge_candidates(detector.detect(grey), merging)
         parts.write(path.name, {**_part(merged), "repairs": repairs, "file": _state(path)})
     if faults:
         raise InputErrors(faults)
