@@ -92,7 +92,7 @@ lint: $(STAMP) ## ruff, mypy --strict
 check: lint test ## ruff, mypy --strict, the tests
 
 bench: $(STAMP) ## speed against named peers, side by side
-	$(PY) tests/bench_post_network.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) tests/bench_post_network.py
 
 clean: ## remove outputs and caches; .venv and the data in datasets/ stay
 	rm -rf out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
