@@ -52,7 +52,8 @@ def open_out(
     if out.exists() and not out.is_dir():
         raise InputError(out, "", "a folder", "a file")
     source, target = data_set.root.resolve(), out.resolve()
-    if source.is_relative_to(target) or target.is_relative_to(source):
+    # OUT may lie above the source (a project's folder), but nothing written or replaced in it may hold the source.
+    if target.is_relative_to(source) or any(source.is_relative_to(target / name) for name in products):
         raise RefusedError(f"{out}: overlaps the source data {data_set.root}, which is never changed")
     parts = out / ".parts"
     present = [name for name in products if (out / name).exists()]
@@ -60,8 +61,8 @@ def open_out(
         if present and settings["converter"] not in (_maker(out / "report.json"), _maker(parts / "settings.json")):
             raise RefusedError(f"{out}: holds {', '.join(present)} that {settings['converter']} did not make")
         for name in present:
-            target = out / name
-            shutil.rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
+            product = out / name
+            shutil.rmtree(product) if product.is_dir() and not product.is_symlink() else product.unlink()
     elif present and not (parts / "settings.json").exists():
         raise RefusedError(f"{out}: holds {', '.join(present)} already; give --overwrite to replace it")
     record = {**settings, "input": fingerprint(data_set), "version": __version__}

@@ -22,9 +22,12 @@ from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT, TINY_SIZE, annotation_files, edit_json
 from yolo_bones import export_rle as export_module
 from yolo_bones.bones import BONES
+from yolo_bones.data_set import find_pairs
 from yolo_bones.draw_rle import main as draw
+from yolo_bones.errors import InputError
 from yolo_bones.evaluate_rle import main as evaluate
 from yolo_bones.export_rle import main as export
+from yolo_bones.image_sources import find_images
 from yolo_bones.main import VERBS
 from yolo_bones.main import main as yolo_bones
 from yolo_bones.rle import ImageSize, decode
@@ -164,6 +167,7 @@ def test_source_data_is_never_written_into_or_removed(raw: Path, tmp_path: Path)
     nested = tmp_path / "project" / "images"
     shutil.copytree(raw, nested)
     assert points_to_yolo([str(nested), str(nested.parent), "--overwrite", "--quiet"]) == 3
+    assert points_to_rle([str(nested), str(nested.parent), "--quiet"]) == 0
     assert files(nested) == before
     (tmp_path / "out" / "images").mkdir(parents=True)
     (tmp_path / "out" / "images" / "holiday.jpg").write_bytes(b"mine")
@@ -207,6 +211,19 @@ def test_points_to_coco_is_valid_for_pycocotools(tiny_hands: Path, tmp_path: Pat
             rows, columns = np.nonzero(drawn)
             box = [columns.min(), rows.min(), columns.max() - columns.min() + 1, rows.max() - rows.min() + 1]
             assert record["bbox"] == box
+
+
+def test_image_ids_count_alike_in_truth_and_prediction(raw: Path) -> None:
+    """COCO evaluation joins by id: converter and export must order any names alike."""
+    patient = next((raw / "DCM").iterdir()).name
+    image, annotation = next((raw / "DCM" / patient).iterdir()), next((raw / "outputs_json" / patient).iterdir())
+    for stem in ("image1", "image1-b", "image1 (2)", "Image1", "image10"):
+        shutil.copy(image, raw / "DCM" / patient / f"{stem}.png")
+        shutil.copy(annotation, raw / "outputs_json" / patient / f"{stem}.json")
+    faults: list[InputError] = []
+    truth = [pair.image_name for pair in find_pairs(raw, faults)]
+    assert not faults
+    assert truth == [path.name for path in find_images(raw / "DCM")]
 
 
 def test_points_to_rle_equals_the_phantom_s_own_truth(tiny_hands: Path, tmp_path: Path) -> None:

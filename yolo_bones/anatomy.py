@@ -45,7 +45,6 @@ class BoneMeasures:
         return float((widths * centres).sum() / widths.sum())
 
 
-THIRD_METACARPAL: Final = "finger-11"
 THIRD_METACARPAL_LENGTH_2048_PX: Final = (450.8, 27.9)
 """Mean and standard deviation in images of 2048 x 2048 pixels."""
 
