@@ -19,7 +19,7 @@ from yolo_bones.annotations import AnnotatedImage
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.command_line import run_command
 from yolo_bones.files import replacing
-from yolo_bones.rle import encode_crop, runs_to_row_text
+from yolo_bones.rle import empty_masks, encode_crop, masks_to_row_texts, stack
 from yolo_bones.rle_table import write_rle_table
 
 PRODUCTS = ("truth.csv", "images.csv", "report.json")
@@ -59,10 +59,10 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 def _row_texts(image: AnnotatedImage) -> list[str]:
     """Truth masks in channel order as submission text; empty where no bone was drawn."""
-    texts = [""] * BONE_COUNT
+    masks = [empty_masks(image.size)] * BONE_COUNT
     for annotation in image.annotations:
-        texts[annotation.class_id] = runs_to_row_text(*encode_crop(*annotation.fill(image.size), image.size))
-    return texts
+        masks[annotation.class_id] = encode_crop(*annotation.fill(image.size), image.size)
+    return [text.decode("ascii") for text in masks_to_row_texts(stack(image.size, masks))]
 
 
 if __name__ == "__main__":

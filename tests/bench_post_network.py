@@ -29,7 +29,7 @@ from yolo_bones.detector.weights import SHIPPED, SHIPPED_LONGEST_PX
 from yolo_bones.merger import merge_candidates
 from yolo_bones.metrics import dice_per_channel
 from yolo_bones.phantom.patients import PhantomSettings, draw_patient, row_texts
-from yolo_bones.rle import ImageSize, row_text_to_runs, runs_to_row_text, stack_runs
+from yolo_bones.rle import ImageSize, masks_to_row_texts, row_texts_to_masks
 
 import torch  # isort: skip
 from ultralytics.utils import nms, ops  # isort: skip
@@ -39,8 +39,7 @@ ROUNDS = 9
 
 
 def ours(candidates: Candidates) -> list[str]:
-    channels = merge_candidates(candidates).channels
-    return [runs_to_row_text(*channels.runs(index)) for index in range(BONE_COUNT)]
+    return [text.decode() for text in masks_to_row_texts(merge_candidates(candidates).channels)]
 
 
 def usual_text(mask: np.ndarray) -> str:
@@ -75,7 +74,7 @@ def stock(candidates: Candidates) -> list[str]:
 
 
 def dice(texts: list[str], truth: list[str]) -> float:
-    batches = [stack_runs(SIZE, [row_text_to_runs(text, SIZE) for text in rows]) for rows in (texts, truth)]
+    batches = [row_texts_to_masks([text.encode() for text in rows], SIZE) for rows in (texts, truth)]
     return float(dice_per_channel(*batches).mean())
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from yolo_bones.make_phantoms import main as make_phantoms
+from yolo_bones.rle import ImageSize, RunLengthMasks
+from yolo_bones.rle_table import open_rle_table
 
 TINY_SIZE = (320, 256)
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +36,11 @@ def raw(tmp_path: Path, tiny_hands: Path) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     return target
+
+
+def read_masks(path: Path, size: ImageSize) -> dict[str, RunLengthMasks]:
+    """Image name -> 29 channels of a whole table."""
+    return {rows.image_name: rows.masks(size) for rows in open_rle_table(path).images()}
 
 
 def annotation_files(raw: Path) -> list[Path]:

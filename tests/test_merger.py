@@ -55,7 +55,7 @@ def test_a_known_shape_comes_back_in_place(size: ImageSize, longest: int) -> Non
     radius = 0.27 * min(size.height, size.width)
     box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
     merged = merge_candidates(candidates_of([disc(letterbox, centre, radius)], [box], letterbox))
-    mask = decode(*merged.channels.runs(0), size)
+    mask = decode(merged.channels[0])[0]
     y, x = np.nonzero(mask)
     assert abs(x.mean() - centre[0]) < 0.1
     assert abs(y.mean() - centre[1]) < 0.1
@@ -87,7 +87,7 @@ def test_through_the_letterbox_and_back_nothing_moves(size: ImageSize) -> None:
             prototypes=letterboxed(grey, letterbox)[None] - 0.5,
             letterbox=letterbox,
         )
-        rows, columns = np.nonzero(decode(*merge_candidates(whole).channels.runs(0), size))
+        rows, columns = np.nonzero(decode(merge_candidates(whole).channels[0])[0])
         errors.append((columns.mean() - centre[0], rows.mean() - centre[1], len(rows) / (np.pi * radius**2) - 1))
     right, down, larger = np.mean(errors, axis=0)
     assert abs(right) < 0.1
@@ -100,7 +100,7 @@ def test_overlapping_bones_keep_their_shared_pixels() -> None:
     letterbox = fit_letterbox(size, 320, 32)
     planes = [disc(letterbox, (120, 200), 60), disc(letterbox, (170, 200), 60)]
     merged = merge_candidates(candidates_of(planes, [(60, 140, 180, 260), (110, 140, 230, 260)], letterbox))
-    first, second = (decode(*merged.channels.runs(index), size) for index in range(2))
+    first, second = decode(merged.channels[:2])
     assert (first & second)[200, 145]
     assert first.sum() == pytest.approx(second.sum(), rel=0.01)
     assert len(merged.channels) == BONE_COUNT
@@ -113,7 +113,7 @@ def test_mask_is_cut_to_its_widened_box() -> None:
     everywhere = np.full((letterbox.input_size.height // 4, letterbox.input_size.width // 4), 5.0)
     settings = MergeSettings(box_margin=0.0, box_margin_px=0.0)
     merged = merge_candidates(candidates_of([everywhere], [(100, 50, 199, 149)], letterbox), settings)
-    mask = decode(*merged.channels.runs(0), size)
+    mask = decode(merged.channels[0])[0]
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     assert abs(rows[0] - 50) <= 1
     assert abs(rows[-1] - 149) <= 1

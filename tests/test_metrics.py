@@ -7,16 +7,15 @@ import pytest
 
 from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.metrics import EPSILON, DiceScores, dice_per_channel
-from yolo_bones.rle import ImageSize, encode, stack_runs
+from yolo_bones.rle import encode
 
-SIZE = ImageSize(3, 4)
 EMPTY = np.zeros((3, 4), bool)
 TOP = np.array([[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]], bool)
 LEFT = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]], bool)
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
-    return float(dice_per_channel(stack_runs(SIZE, [encode(a)]), stack_runs(SIZE, [encode(b)]))[0])
+    return float(dice_per_channel(encode(a), encode(b))[0])
 
 
 def test_by_hand() -> None:
@@ -44,6 +43,5 @@ def test_mean_over_images_then_over_bones() -> None:
 
 
 def test_batches_must_fit() -> None:
-    one = stack_runs(SIZE, [encode(TOP)])
     with pytest.raises(ValueError, match="batches of one size"):
-        dice_per_channel(one, stack_runs(ImageSize(4, 3), [encode(TOP.T)]))
+        dice_per_channel(encode(TOP), encode(TOP.T))

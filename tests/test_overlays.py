@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from yolo_bones.overlays import FILL, bone_colours, draw_overlay
-from yolo_bones.rle import ImageSize, encode, stack_runs
+from yolo_bones.rle import ImageSize, empty_masks, encode
 
 SIZE = ImageSize(60, 90)
 
@@ -16,7 +16,7 @@ def test_two_overlapping_squares() -> None:
     planes[25, 10:40, 10:50] = True
     planes[26, 20:50, 30:80] = True
     grey = np.full((60, 90), 100, np.uint8)
-    drawn = draw_overlay(grey, stack_runs(SIZE, [encode(plane) for plane in planes]))
+    drawn = draw_overlay(grey, encode(np.stack(planes)))
     first, second = (np.array(bone_colours()[index], float) for index in (25, 26))
     below = 100 + FILL * (first - 100)
     assert drawn[30, 40] == pytest.approx(below + FILL * (second - below), abs=1)
@@ -33,4 +33,4 @@ def test_colours_are_all_different() -> None:
 
 def test_masks_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="expected masks of 90x60"):
-        draw_overlay(np.zeros((90, 60), np.uint8), stack_runs(SIZE, [encode(np.zeros((60, 90), bool))] * 29))
+        draw_overlay(np.zeros((90, 60), np.uint8), empty_masks(SIZE, 29))

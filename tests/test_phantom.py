@@ -18,7 +18,7 @@ from yolo_bones.phantom.projection import cast_shadow
 from yolo_bones.phantom.skeleton import draw_pose, grow_patient, pose_bones
 from yolo_bones.phantom.surface import Surface
 from yolo_bones.polygons import fill_polygon
-from yolo_bones.rle import ImageSize, RunLengthMasks, intersection_area, row_text_to_runs, stack_runs
+from yolo_bones.rle import ImageSize, RunLengthMasks, intersection_areas, row_texts_to_masks
 
 # Mean areas in pixels at 2048 x 2048 over 800 hands of the real data set, in channel order.
 REAL_AREA = dict(
@@ -95,7 +95,7 @@ def population() -> list[RunLengthMasks]:
     settings = PhantomSettings(20, 0, seed=11, height=1024, width=1024, bent=0.1, spread=1.0)
     size = ImageSize(1024, 1024)
     return [
-        stack_runs(size, [row_text_to_runs(text, size) for text in row_texts(image, size)])
+        row_texts_to_masks([text.encode() for text in row_texts(image, size)], size)
         for number in range(1, 21)
         for image in draw_patient(settings, number)
     ]
@@ -111,14 +111,14 @@ def test_every_bone_is_there_and_its_mean_area_is_that_of_real_hands(population:
 @pytest.mark.parametrize("pair", REAL_PAIRS)
 def test_bones_that_overlap_in_real_hands_do_here(population: list[RunLengthMasks], pair: tuple[str, str]) -> None:
     first, second = (CLASS_IDS[bone] for bone in pair)
-    shared = [intersection_area(masks.runs(first), masks.runs(second)) for masks in population]
+    shared = [int(intersection_areas(masks[first], masks[second])[0]) for masks in population]
     assert sum(area > 0 for area in shared) >= 4
 
 
 def test_radius_and_ulna_reach_the_lower_edge(population: list[RunLengthMasks]) -> None:
     for masks in population:
         for bone in ("Radius", "Ulna"):
-            assert masks.runs(CLASS_IDS[bone])[1][-1] > 1023 * 1024
+            assert masks[CLASS_IDS[bone]].ends[-1] > 1023 * 1024
 
 
 def test_same_bytes_for_any_number_of_workers_and_after_an_interruption(

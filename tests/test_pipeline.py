@@ -19,7 +19,7 @@ from converters import points_to_yolo as yolo_module
 from converters.points_to_coco import main as points_to_coco
 from converters.points_to_rle import main as points_to_rle
 from converters.points_to_yolo import main as points_to_yolo
-from tests.conftest import ROOT, TINY_SIZE, annotation_files, edit_json
+from tests.conftest import ROOT, TINY_SIZE, annotation_files, edit_json, read_masks
 from yolo_bones import export_rle as export_module
 from yolo_bones.bones import BONES
 from yolo_bones.data_set import find_pairs
@@ -31,7 +31,7 @@ from yolo_bones.image_sources import find_images
 from yolo_bones.main import VERBS
 from yolo_bones.main import main as yolo_bones
 from yolo_bones.rle import ImageSize, decode
-from yolo_bones.rle_table import read_rle_table
+from yolo_bones.rle_table import open_rle_table
 from yolo_bones.yolo_labels import label_line_to_points
 
 SIZE = ImageSize(*TINY_SIZE)
@@ -197,16 +197,16 @@ def test_points_to_coco_is_valid_for_pycocotools(tiny_hands: Path, tmp_path: Pat
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == list(BONES)
     assert coco.getCatIds() == list(range(29))
     assert len(coco.getAnnIds()) == 4 * 29
-    truth = read_rle_table(tiny_hands / "train_truth.csv")
+    truth = read_masks(tiny_hands / "train_truth.csv", SIZE)
     for image in coco.loadImgs(coco.getImgIds()):
         assert (image["height"], image["width"]) == TINY_SIZE
         assert image["patient_id"].startswith("ID00")
-        areas = truth.masks(image["file_name"], SIZE).areas()
+        areas = truth[image["file_name"]].areas()
         for record in coco.loadAnns(coco.getAnnIds(imgIds=image["id"])):
             assert record["area"] == areas[record["category_id"]]
             assert record["iscrowd"] == 0
             mask = coco.annToMask(record).astype(bool)
-            drawn = decode(*truth.masks(image["file_name"], SIZE).runs(record["category_id"]), SIZE)
+            drawn = decode(truth[image["file_name"]][record["category_id"]])[0]
             assert (mask == drawn).all()
             rows, columns = np.nonzero(drawn)
             box = [columns.min(), rows.min(), columns.max() - columns.min() + 1, rows.max() - rows.min() + 1]
@@ -244,8 +244,7 @@ def predicted(tiny_hands: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_export_writes_29_rows_an_image_and_a_manifest(tiny_hands: Path, predicted: Path) -> None:
-    table = read_rle_table(predicted)
-    assert list(table.texts) == sorted(path.name for path in (tiny_hands / "test").rglob("*.png"))
+    assert open_rle_table(predicted).names() == sorted(path.name for path in (tiny_hands / "test").rglob("*.png"))
     manifest = json.loads(predicted.with_name("pred.manifest.json").read_text(encoding="utf-8"))
     assert manifest["counts"]["images"] == 2
     assert re.fullmatch("[0-9a-f]{64}", manifest["settings"]["weights_sha256"])
@@ -267,18 +266,17 @@ def test_shipped_weights_find_the_bones(tiny_hands: Path, predicted: Path, capsy
 
 def test_coco_results_load_and_equal_the_csv(predicted: Path, tmp_path: Path) -> None:
     results = json.loads(predicted.with_suffix(".json").read_text(encoding="utf-8"))
-    names = dict(enumerate(read_rle_table(predicted).texts, start=1))
+    names = dict(enumerate(open_rle_table(predicted).names(), start=1))
     images = [{"id": number, "file_name": name, "height": 320, "width": 256} for number, name in names.items()]
     categories = [{"id": class_id, "name": bone} for class_id, bone in enumerate(BONES)]
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps({"images": images, "annotations": [], "categories": categories, "info": {}}))
     loaded = COCO(str(truth)).loadRes(str(predicted.with_suffix(".json")))
     assert len(loaded.getAnnIds()) == len(results) > 40
-    table = read_rle_table(predicted)
+    table = read_masks(predicted, SIZE)
     for record in results:
         dense = loaded.annToMask(record).astype(bool)
-        runs = table.masks(names[record["image_id"]], SIZE).runs(record["category_id"])
-        assert (decode(*runs, SIZE) == dense).all()
+        assert (decode(table[names[record["image_id"]]][record["category_id"]])[0] == dense).all()
         assert 0.0 <= record["score"] <= 1.0
 
 
@@ -317,7 +315,7 @@ def test_one_file_as_source_and_errors_before_the_network(
 ) -> None:
     image = next((tiny_hands / "test").rglob("*.png"))
     assert export(["--source", str(image), "--out", str(tmp_path / "one.csv"), "--quiet"]) == 0
-    assert list(read_rle_table(tmp_path / "one.csv").texts) == [image.name]
+    assert open_rle_table(tmp_path / "one.csv").names() == [image.name]
     twice = tmp_path / "twice"
     for folder in ("a", "b"):
         (twice / folder).mkdir(parents=True)
@@ -350,7 +348,7 @@ def test_damaged_images_are_all_named_and_the_rest_is_kept_for_resume(
     for name in ("cut1.png", "cut2.png"):
         (source / name).write_bytes(image.read_bytes())
     assert export([*arguments, "--resume"]) == 0
-    assert len(read_rle_table(tmp_path / "pred.csv").texts) == 4
+    assert len(open_rle_table(tmp_path / "pred.csv").names()) == 4
 
 
 def test_flattened_training_is_warned_about(tiny_hands: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

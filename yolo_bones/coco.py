@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from shapely.geometry import Polygon
 from yolo_bones.annotations import AnnotatedImage
 from yolo_bones.bones import BONES, GROUPS
 from yolo_bones.polygons import IntegerPoints
-from yolo_bones.rle import ImageSize, Runs, runs_to_coco_counts
+from yolo_bones.rle import RunLengthMasks, masks_to_coco_counts
 
 GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
 
@@ -72,14 +73,15 @@ def _pixel_outlines(points: IntegerPoints) -> list[NDArray[np.float64]]:
     return [np.round(np.asarray(part.exterior.coords)[:-1], 3) for part in parts]
 
 
-def result_record(
-    image_number: int | str, class_id: int, runs: tuple[Runs, Runs], size: ImageSize, score: float
-) -> dict[str, Any]:
-    """COCO result of one predicted bone, its mask as COCO's compressed RLE."""
-    counts = runs_to_coco_counts(*runs, size)
-    return {
-        "image_id": image_number,
-        "category_id": class_id,
-        "segmentation": {"size": [size.height, size.width], "counts": counts},
-        "score": round(float(score), 6),
-    }
+def result_records(image_number: int | str, masks: RunLengthMasks, scores: Sequence[float]) -> Iterator[dict[str, Any]]:
+    """COCO result of each bone that was found, its mask as COCO's compressed RLE."""
+    size = [masks.size.height, masks.size.width]
+    rows = zip(masks_to_coco_counts(masks), masks.areas(), scores, strict=True)
+    for class_id, (counts, area, score) in enumerate(rows):
+        if area:
+            yield {
+                "image_id": image_number,
+                "category_id": class_id,
+                "segmentation": {"size": size, "counts": counts.decode("ascii")},
+                "score": round(float(score), 6),
+            }

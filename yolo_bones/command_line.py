@@ -6,14 +6,20 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from yolo_bones.errors import MachineError, YoloBonesError
+from yolo_bones.errors import InputError, MachineError, YoloBonesError
+from yolo_bones.image_files import read_image_size
+from yolo_bones.image_sources import find_images
 from yolo_bones.rle import ImageSize
+from yolo_bones.rle_table import ImageRows, SizeOf
 
 EXIT_INTERRUPTED = 130
+USUAL_SIZE = ImageSize(2048, 2048)
+"""Of the data set's images."""
 
 T = TypeVar("T")
 
@@ -56,6 +62,30 @@ def image_size_argument(text: str) -> ImageSize:
         return ImageSize(int(match[1]), int(match[2] or match[1]))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--size` and `--images`: what a CSV of run lengths does not tell."""
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--size", type=image_size_argument, help=f"HEIGHTxWIDTH of every image; {USUAL_SIZE} when not given"
+    )
+    sizes.add_argument("--images", type=Path, help="folder of the images, whose headers tell their sizes")
+
+
+def size_source(arguments: argparse.Namespace) -> SizeOf:
+    """How the arguments of `add_size_arguments` give an image's size; a parquet table knows it itself."""
+    if arguments.images is None:
+        given: ImageSize | None = arguments.size
+        return lambda rows: given or rows.size or USUAL_SIZE
+    by_name = {path.name: path for path in find_images(arguments.images)}
+
+    def from_header(rows: ImageRows) -> ImageSize:
+        if rows.image_name not in by_name:
+            raise InputError(rows.place, "image_name", f"an image in {arguments.images}", rows.image_name)
+        return read_image_size(by_name[rows.image_name])
+
+    return from_header
 
 
 def count_argument(text: str) -> int:

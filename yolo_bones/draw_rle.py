@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
 from yolo_bones.overlays import draw_overlay
 from yolo_bones.rle import ImageSize
-from yolo_bones.rle_table import read_rle_table
+from yolo_bones.rle_table import open_rle_table
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,16 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _draw(arguments: argparse.Namespace) -> int:
     if arguments.longest < 32:
         raise InputError("--longest", "", "at least 32 pixels", arguments.longest)
-    table = read_rle_table(arguments.prediction)
+    table = open_rle_table(arguments.prediction)
     by_name = {path.name: path for path in find_images(arguments.images)}
-    names = list(table.texts)[: arguments.limit]
+    names = table.names()[: arguments.limit]
     for name in names:
         if name not in by_name:
-            raise InputError(f"{table.path}:{table.lines[name][0]}", "image_name", f"in {arguments.images}", name)
+            raise InputError(table.path, "image_name", f"in {arguments.images}", name)
         refuse_to_overwrite(_target(arguments.out, name), arguments.overwrite)
-    for name in progress(names, "drawing", len(names), arguments.quiet):
+    for rows in progress(islice(table.images(), len(names)), "drawing", len(names), arguments.quiet):
+        name = rows.image_name
         grey, _ = read_grey(by_name[name])
-        picture = draw_overlay(grey, table.masks(name, ImageSize(*grey.shape)), arguments.longest)
+        picture = draw_overlay(grey, rows.masks(ImageSize(*grey.shape)), arguments.longest)
         done, encoded = cv2.imencode(".png", picture)
         if not done:
             raise InputError(by_name[name], "", "an image that can be drawn as PNG")

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import BONE_COUNT
-from yolo_bones.coco import result_record
+from yolo_bones.coco import result_records
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.files import refuse_to_overwrite, write_text
@@ -31,7 +30,7 @@ from yolo_bones.image_sources import find_images
 from yolo_bones.manifest import build_manifest
 from yolo_bones.merger import MergedBones, MergeSettings, merge_candidates
 from yolo_bones.resumable import PartFolder
-from yolo_bones.rle import ImageSize, row_text_to_runs, runs_to_row_text
+from yolo_bones.rle import ImageSize, masks_to_row_texts, row_texts_to_masks
 from yolo_bones.rle_table import write_rle_table
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ def _part(merged: MergedBones) -> dict[str, Any]:
     channels = merged.channels
     return {
         "size": [channels.size.height, channels.size.width],
-        "texts": [runs_to_row_text(*channels.runs(index)) for index in range(BONE_COUNT)],
+        "texts": [text.decode("ascii") for text in masks_to_row_texts(channels)],
         "scores": [round(float(score), 6) for score in merged.confidence],
     }
 
@@ -222,11 +221,9 @@ def _coco_results(images: list[Path], parts: PartFolder) -> Iterator[dict[str, A
     """COCO results; images count from 1 in the order of the CSV, `file_name` tells which is which."""
     for number, path in enumerate(images, start=1):
         part = parts.read(path.name)
-        size = ImageSize(*part["size"])
-        for class_id, (text, score) in enumerate(zip(part["texts"], part["scores"], strict=True)):
-            if text:
-                record = result_record(number, class_id, row_text_to_runs(text, size), size, score)
-                yield {**record, "file_name": path.name}
+        masks = row_texts_to_masks([text.encode("ascii") for text in part["texts"]], ImageSize(*part["size"]))
+        for record in result_records(number, masks, part["scores"]):
+            yield {**record, "file_name": path.name}
 
 
 if __name__ == "__main__":

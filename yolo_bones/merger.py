@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates, Plane
-from yolo_bones.rle import RunLengthMasks, Runs, encode_crop, stack_runs
-
-NOTHING: Final[Runs] = np.zeros(0, dtype=np.int32)
+from yolo_bones.rle import RunLengthMasks, empty_masks, encode_logits, stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +87,20 @@ def merge_candidates(candidates: Candidates, settings: MergeSettings | None = No
     _, row_cells, column_cells = candidates.prototypes.shape
     down = _align(size.height, letterbox.scale_y, letterbox.pad_top, net.height, row_cells)
     across = _align(size.width, letterbox.scale_x, letterbox.pad_left, net.width, column_cells)
-    channels = []
+    channels, nothing = [], empty_masks(size)
     for class_id in range(BONE_COUNT):
         if fused.confidence[class_id] < settings.least_confidence:
-            channels.append((NOTHING, NOTHING))
+            channels.append(nothing)
             continue
         left, top, right, bottom = _widened(fused.boxes_xyxy[class_id], settings).tolist()
         rows = _native_range(top, bottom, letterbox.scale_y, letterbox.pad_top, size.height)
         columns = _native_range(left, right, letterbox.scale_x, letterbox.pad_left, size.width)
         if len(rows) == 0 or len(columns) == 0:
-            channels.append((NOTHING, NOTHING))
+            channels.append(nothing)
             continue
         crop = _logits_in_box(candidates.prototypes, fused.coefficients[class_id], down, across, rows, columns)
-        channels.append(encode_crop(crop > settings.logit_threshold, rows.start, columns.start, size))
-    return MergedBones(stack_runs(size, channels), fused.confidence)
+        channels.append(encode_logits(crop, rows.start, columns.start, size, settings.logit_threshold))
+    return MergedBones(stack(size, channels), fused.confidence)
 
 
 def fuse_by_class(candidates: Candidates, settings: MergeSettings) -> FusedBones:

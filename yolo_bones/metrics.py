@@ -13,24 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS, GROUPS
-from yolo_bones.rle import RunLengthMasks, intersection_area
+from yolo_bones.rle import RunLengthMasks, intersection_areas
 
 EPSILON: Final = 1e-4
 
+Areas = NDArray[np.int64]
 
-def dice_from_areas(shared: int, area_a: int, area_b: int) -> float:
-    """Dice of two masks from their areas in pixels."""
-    return (2.0 * shared + EPSILON) / (area_a + area_b + EPSILON)
+
+def dice_from_areas(shared: Areas, area_a: Areas, area_b: Areas) -> NDArray[np.float64]:
+    """Dice of pairs of masks from their areas in pixels, all of one shape."""
+    return np.asarray((2.0 * shared + EPSILON) / (area_a + area_b + EPSILON))
 
 
 def dice_per_channel(a: RunLengthMasks, b: RunLengthMasks) -> NDArray[np.float64]:
     """(M,) Dice of each mask of one batch with its partner in the other."""
     if a.size != b.size or len(a) != len(b):
         raise ValueError(f"expected batches of one size, got {len(a)} of {a.size} and {len(b)} of {b.size}")
-    areas_a, areas_b = a.areas(), b.areas()
-    shared = [intersection_area(a.runs(index), b.runs(index)) for index in range(len(a))]
-    rows = zip(shared, areas_a, areas_b, strict=True)
-    return np.array([dice_from_areas(both, int(one), int(other)) for both, one, other in rows])
+    return dice_from_areas(intersection_areas(a, b), a.areas(), b.areas())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,10 +45,9 @@ def draw_overlay(grey: NDArray[np.uint8], channels: RunLengthMasks, longest_px: 
     picture = canvas.astype(np.float32)
     outlines: list[tuple[BGR, list[NDArray[np.int32]]]] = []
     for index, colour in zip(range(len(channels)), bone_colours(), strict=True):
-        starts, ends = channels.runs(index)
-        if len(starts) == 0:
+        if channels.offsets[index] == channels.offsets[index + 1]:
             continue
-        cover = decode(starts, ends, channels.size).astype(np.float32)
+        cover = decode(channels[index])[0].astype(np.float32)
         share = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA)
         picture += (FILL * share)[..., None] * (np.array(colour, dtype=np.float32) - picture)
         found, _ = cv2.findContours((share >= 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

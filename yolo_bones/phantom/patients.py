@@ -18,7 +18,7 @@ from yolo_bones.phantom.projection import Shadow
 from yolo_bones.phantom.radiograph import draw_exposure, render
 from yolo_bones.phantom.skeleton import Patient, draw_pose, grow_patient, pose_bones
 from yolo_bones.polygons import IntegerPoints, fill_polygon, trace_mask
-from yolo_bones.rle import ImageSize, encode_crop, runs_to_row_text
+from yolo_bones.rle import ImageSize, empty_masks, encode_crop, masks_to_row_texts, stack
 
 GENERATOR_VERSION: Final = 1
 FIRST_EXPOSURE_MS: Final = 1_660_000_000_000
@@ -94,11 +94,11 @@ def _outline(shadow: Shadow) -> IntegerPoints:
 
 def row_texts(image: PhantomImage, size: ImageSize) -> list[str]:
     """The 29 truth masks of an image as submission text, in channel order."""
-    texts = []
+    masks = []
     for bone in BONES:
         points = image.outlines.get(bone)
-        texts.append("" if points is None else runs_to_row_text(*encode_crop(*fill_polygon(points, size), size)))
-    return texts
+        masks.append(empty_masks(size) if points is None else encode_crop(*fill_polygon(points, size), size))
+    return [text.decode("ascii") for text in masks_to_row_texts(stack(size, masks))]
 
 
 def write_patient(settings: PhantomSettings, number: int, split: Path, annotated: bool) -> dict[str, list[str]]:

@@ -1,0 +1,153 @@
+"""The compact table: parquet with zstd, COCO's compressed counts, and each image's size.
+
+Columns: `image_name` (string), `class` (string), `height`, `width` (uint32), `counts` (binary); 29 rows an image in
+channel order. polars reads and writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from yolo_bones.bones import BONE_COUNT, BONES
+from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.rle import ImageSize, RunLengthMasks, coco_counts_to_masks
+from yolo_bones.rle_table._rows import ImageRows, RleTable
+
+SUFFIX: Final = ".parquet"
+COLUMNS: Final = ("image_name", "class", "height", "width", "counts")
+IMAGES_AT_ONCE: Final = 64
+
+
+class ParquetRows(ImageRows):
+    """29 COCO counts and the image's size."""
+
+    def __init__(self, path: Path, number: int, rows: list[tuple[Any, ...]]) -> None:
+        self.path = path
+        self.first_row = BONE_COUNT * number + 1
+        self.image_name = rows[0][0]
+        self.size = ImageSize(rows[0][2], rows[0][3])
+        self.counts = [row[4] for row in rows]
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        """File and number of the first row, counted from 1."""
+        return f"{self.path}:row {self.first_row}"
+
+    def masks(self, size: ImageSize) -> RunLengthMasks:
+        """See `ImageRows`."""
+        if size != self.size:
+            raise InputError(self.place, f"size of {self.image_name}", str(size), str(self.size))
+        try:
+            return coco_counts_to_masks(self.counts, size)
+        except ValueError:
+            raise InputErrors(list(self._faults(size))) from None
+
+    def _faults(self, size: ImageSize) -> Iterator[InputError]:
+        for index, counts in enumerate(self.counts):
+            try:
+                coco_counts_to_masks([counts], size)
+            except ValueError as error:
+                expected, _, got = str(error).partition("expected ")[2].partition(", got ")
+                place = f"{self.path}:row {self.first_row + index}"
+                yield InputError(place, f"counts of {self.image_name}, {BONES[index]}", expected, got)
+
+
+class ParquetTable(RleTable):
+    """A parquet file of run lengths."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._numbers: dict[str, int] | None = None
+
+    def images(self) -> Iterator[ImageRows]:
+        """See `RleTable`."""
+        self._numbered()
+        table, rows = self._scanned()
+        for first in range(0, rows, BONE_COUNT * IMAGES_AT_ONCE):
+            found = self._collected(table.slice(first, BONE_COUNT * IMAGES_AT_ONCE))
+            for offset in range(0, len(found), BONE_COUNT):
+                yield self._checked((first + offset) // BONE_COUNT, found[offset : offset + BONE_COUNT])
+
+    def names(self) -> list[str]:
+        """See `RleTable`."""
+        return list(self._numbered())
+
+    def find(self, image_name: str) -> ImageRows | None:
+        """See `RleTable`."""
+        number = self._numbered().get(image_name)
+        if number is None:
+            return None
+        table, _ = self._scanned()
+        return self._checked(number, self._collected(table.slice(BONE_COUNT * number, BONE_COUNT)))
+
+    def _scanned(self) -> tuple[Any, int]:
+        import polars
+        from polars.exceptions import PolarsError
+
+        expected = {
+            "image_name": polars.String,
+            "class": polars.String,
+            "height": polars.UInt32,
+            "width": polars.UInt32,
+            "counts": polars.Binary,
+        }
+        try:
+            if not self.path.exists():
+                raise InputError(self.path, "", "an existing file")
+            if self.path.is_dir():
+                raise InputError(self.path, "", "a parquet file", "a folder")
+            table = polars.scan_parquet(self.path, glob=False, missing_columns="raise", extra_columns="raise")
+            schema = dict(table.collect_schema())
+            if schema != expected:
+                wanted = ", ".join(f"{name} {kind}" for name, kind in expected.items())
+                got = ", ".join(f"{name} {kind}" for name, kind in schema.items())
+                raise InputError(self.path, "columns", wanted, got)
+            rows = int(table.select(polars.len()).collect().item())
+        except (PolarsError, OSError) as error:
+            raise InputError(self.path, "", "a parquet file", str(error).splitlines()[0]) from error
+        if rows % BONE_COUNT:
+            raise InputError(self.path, "rows", f"{BONE_COUNT} rows an image", f"{rows} rows")
+        return table, rows
+
+    def _collected(self, table: Any) -> list[tuple[Any, ...]]:
+        from polars.exceptions import PolarsError
+
+        try:
+            return list(table.collect().rows())
+        except (PolarsError, OSError) as error:
+            raise InputError(self.path, "", "a parquet file", str(error).splitlines()[0]) from error
+
+    def _numbered(self) -> dict[str, int]:
+        """Image name -> its number, in order; the column of names alone is read."""
+        if self._numbers is None:
+            table, _ = self._scanned()
+            names = [row[0] for row in self._collected(table.select("image_name").gather_every(BONE_COUNT))]
+            numbers: dict[str, int] = {}
+            for number, name in enumerate(names):
+                place = f"{self.path}:row {BONE_COUNT * number + 1}"
+                if not name or any(ord(character) < 32 for character in name):
+                    raise InputError(place, "image_name", "the base name of an image", name)
+                if numbers.setdefault(name, number) != number:
+                    expected = f"{BONE_COUNT} rows for {name}"
+                    raise InputError(
+                        place, "image_name", expected, f"a duplicate of row {BONE_COUNT * numbers[name] + 1}"
+                    )
+            self._numbers = numbers
+        return self._numbers
+
+    def _checked(self, number: int, rows: list[tuple[Any, ...]]) -> ParquetRows:
+        """29 rows of one image in channel order, of one size."""
+        for index, (row, bone) in enumerate(zip(rows, BONES, strict=True)):
+            place = f"{self.path}:row {BONE_COUNT * number + index + 1}"
+            if row[0] != rows[0][0] or row[1] != bone:
+                expected = f"{rows[0][0]}, {bone}: {BONE_COUNT} rows an image in channel order"
+                raise InputError(place, "class", expected, f"{row[0]}, {row[1]}")
+            if row[4] is None or row[2:4] != rows[0][2:4]:
+                raise InputError(place, "height, width, counts", "one size an image and no empty cell", row[2:4])
+        height, width = rows[0][2:4]
+        if height is None or width is None or height < 1 or width < 1 or height * width >= 2**31:
+            place = f"{self.path}:row {BONE_COUNT * number + 1}"
+            raise InputError(place, "height, width", "a size of fewer than 2^31 pixels", (height, width))
+        return ParquetRows(self.path, number, rows)

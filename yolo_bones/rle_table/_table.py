@@ -1,0 +1,16 @@
+"""A table by its file name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yolo_bones.rle_table._csv import CsvTable
+from yolo_bones.rle_table._parquet import SUFFIX, ParquetTable
+from yolo_bones.rle_table._rows import ImageRows, RleTable
+
+__all__ = ["ImageRows", "RleTable", "open_rle_table"]
+
+
+def open_rle_table(path: Path) -> RleTable:
+    """A parquet table when the name ends in `.parquet`, else a CSV; nothing is read yet."""
+    return ParquetTable(path) if path.suffix.lower() == SUFFIX else CsvTable(path)
