@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_bones import soft
 from yolo_bones.coco import result_records
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors, RefusedError
-from yolo_bones.files import refuse_to_overwrite, write_text
+from yolo_bones.files import refuse_to_overwrite, sweep_temporaries, write_text
 from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.manifest import build_manifest
 from yolo_bones.merger import MergedBones, MergeSettings, merge_candidates
 from yolo_bones.resumable import PartFolder
 from yolo_bones.rle import ImageSize, masks_to_row_texts, row_texts_to_masks
-from yolo_bones.rle_table import write_rle_table
+from yolo_bones.rle_table import SOFT_SUFFIX, write_rle_table
 
 if TYPE_CHECKING:
     from yolo_bones.detector.network import Detector
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, help="YOLOv8-seg checkpoint; the shipped one when not given")
     parser.add_argument("--imgsz", type=count_argument, help="input pixels of the longer side; else as trained")
     parser.add_argument("--device", default="cpu", help="torch device: cpu, cuda:0, ...")
+    parser.add_argument("--soft", type=Path, metavar="DIR", help="also write soft channels here, for ensembles")
     parser.add_argument("--format", choices=("csv", "coco", "both"), default="csv", help="what to write")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier result")
@@ -65,6 +67,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise InputError("--imgsz", "", "input pixels from 32 to 8192", arguments.imgsz)
     outputs = _outputs(arguments)
     unfinished = _parts_folder(arguments.out).exists()
+    _check_soft(arguments, unfinished)
     for target in outputs.values():
         refuse_to_overwrite(target, arguments.overwrite or (arguments.resume and unfinished))
     images = find_images(arguments.source)
@@ -83,6 +86,7 @@ def _export(arguments: argparse.Namespace) -> int:
         "device": arguments.device,
         "weights_sha256": detector.weights.sha256,
         "merge": asdict(merging),
+        "soft": arguments.soft is not None,
     }
     warnings = _warnings(detector)
     for warning in warnings:
@@ -115,6 +119,29 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
     if len(set(outputs.values())) < len(outputs):
         raise InputError("--out", "", "a name ending in .csv", out.name)
     return outputs
+
+
+def _check_soft(arguments: argparse.Namespace, unfinished: bool) -> None:
+    """The folder of soft channels holds one run's files and nothing else."""
+    folder: Path | None = arguments.soft
+    if folder is None or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(folder, "", "a folder", "a file")
+    sweep_temporaries(folder)
+    others = sorted(path.name for path in folder.iterdir() if path.suffix != SOFT_SUFFIX)
+    if others:
+        raise RefusedError(f"{folder}: holds {others[0]}, which is no soft channel; give a folder of its own")
+    if any(folder.iterdir()) and not (arguments.overwrite or (arguments.resume and unfinished)):
+        raise RefusedError(f"{folder}: holds soft channels already; give --overwrite to replace them")
+    if arguments.overwrite:
+        for path in folder.iterdir():
+            path.unlink()
+
+
+def _write_soft(folder: Path, image_name: str, merged: MergedBones, threshold: float) -> None:
+    crops = [(top, left, soft.levels_of_logits(logits, threshold)) for top, left, logits in merged.logits]
+    soft.write_crops(folder, image_name, merged.channels.size, crops)
 
 
 def _parts_folder(out: Path) -> Path:
@@ -157,7 +184,7 @@ def _predict_all(
     Raises:
         InputErrors: all images that could not be decoded, after the others were predicted.
     """
-    todo = [path for path in images if not (parts.has(path.name) and parts.read(path.name)["file"] == _state(path))]
+    todo = [path for path in images if not _is_done(path, parts, arguments.soft)]
     faults: list[InputError] = []
     loaded = _read_ahead(todo, max(1, arguments.workers))
     for path, result in progress(loaded, "predicting", len(todo), arguments.quiet):
@@ -165,11 +192,19 @@ def _predict_all(
             faults.append(result)
             continue
         grey, repairs = result
-        merged = merge_candidates(detector.detect(grey), merging)
+        merged = merge_candidates(detector.detect(grey), merging, keep_logits=arguments.soft is not None)
+        if arguments.soft is not None:
+            _write_soft(arguments.soft, path.name, merged, merging.logit_threshold)
         parts.write(path.name, {**_part(merged), "repairs": repairs, "file": _state(path)})
     if faults:
         raise InputErrors(faults)
     return dict(sorted(Counter(name for path in images for name in parts.read(path.name)["repairs"]).items()))
+
+
+def _is_done(path: Path, parts: PartFolder, soft_folder: Path | None) -> bool:
+    if not parts.has(path.name) or parts.read(path.name)["file"] != _state(path):
+        return False
+    return soft_folder is None or (soft_folder / f"{path.name}{SOFT_SUFFIX}").exists()
 
 
 def _state(path: Path) -> list[int]:

@@ -8,6 +8,7 @@ may carry any number of bones.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates, Plane
-from yolo_bones.rle import RunLengthMasks, empty_masks, encode_logits, stack
+from yolo_bones.rle import RunLengthMasks, encode_logits, stack
+
+LogitCrop = tuple[int, int, Plane]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,12 @@ class MergedBones:
     Attributes:
         channels: 29 masks in channel order; an absent bone is empty.
         confidence: (29,) float32, the best candidate's score for each class.
+        logits: where they were asked for, top, left and (h, w) float32 logits of each bone's box.
     """
 
     channels: RunLengthMasks
     confidence: NDArray[np.float32]
+    logits: tuple[LogitCrop, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,37 +75,46 @@ class FusedBones:
     confidence: NDArray[np.float32]
 
 
-def merge_candidates(candidates: Candidates, settings: MergeSettings | None = None) -> MergedBones:
+def merge_candidates(
+    candidates: Candidates, settings: MergeSettings | None = None, *, keep_logits: bool = False
+) -> MergedBones:
     """Turn raw detections into 29 channels of run lengths at native resolution.
 
     Args:
         candidates: of one image, before any suppression.
         settings: see `MergeSettings`.
+        keep_logits: also hand over the logits of each box, for soft channels.
 
     Returns:
         Always 29 channels; a bone without candidates, or of too little confidence, is empty.
     """
     settings = settings or MergeSettings()
     fused = fuse_by_class(candidates, settings)
+    size = candidates.letterbox.image_size
+    channels, kept = [], []
+    for top, left, logits in _logit_crops(candidates, fused, settings):
+        channels.append(encode_logits(logits, top, left, size, settings.logit_threshold))
+        if keep_logits:
+            kept.append((top, left, logits))
+    return MergedBones(stack(size, channels), fused.confidence, tuple(kept))
+
+
+def _logit_crops(candidates: Candidates, fused: FusedBones, settings: MergeSettings) -> Iterator[LogitCrop]:
+    """Logits of each class's box at native resolution; (0, 0) pixels for an absent bone."""
     letterbox = candidates.letterbox
     size, net = letterbox.image_size, letterbox.input_size
     _, row_cells, column_cells = candidates.prototypes.shape
     down = _align(size.height, letterbox.scale_y, letterbox.pad_top, net.height, row_cells)
     across = _align(size.width, letterbox.scale_x, letterbox.pad_left, net.width, column_cells)
-    channels, nothing = [], empty_masks(size)
     for class_id in range(BONE_COUNT):
-        if fused.confidence[class_id] < settings.least_confidence:
-            channels.append(nothing)
-            continue
         left, top, right, bottom = _widened(fused.boxes_xyxy[class_id], settings).tolist()
         rows = _native_range(top, bottom, letterbox.scale_y, letterbox.pad_top, size.height)
         columns = _native_range(left, right, letterbox.scale_x, letterbox.pad_left, size.width)
-        if len(rows) == 0 or len(columns) == 0:
-            channels.append(nothing)
+        if fused.confidence[class_id] < settings.least_confidence or len(rows) == 0 or len(columns) == 0:
+            yield 0, 0, np.zeros((0, 0), dtype=np.float32)
             continue
         crop = _logits_in_box(candidates.prototypes, fused.coefficients[class_id], down, across, rows, columns)
-        channels.append(encode_logits(crop, rows.start, columns.start, size, settings.logit_threshold))
-    return MergedBones(stack(size, channels), fused.confidence)
+        yield rows.start, columns.start, crop
 
 
 def fuse_by_class(candidates: Candidates, settings: MergeSettings) -> FusedBones:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from yolo_bones.rle._batch import ImageSize, Mask, Offsets, RunLengthMasks, Runs, interleave, stack
 
+Sets = NDArray[np.uint8] | NDArray[np.uint16]
+
 MOST_TABLED_MODELS: Final = 16
 """More models are swept by adding their weights instead of looking their set up: a table would need 2^n entries."""
 
@@ -65,7 +67,7 @@ def _events(opinions: RunLengthMasks, models: int, marks: NDArray[np.int64], bit
     return _Events(keys, bits, ends)
 
 
-def _sets(opinions: RunLengthMasks, models: int) -> tuple[_Events, NDArray[np.uint8] | NDArray[np.uint16]]:
+def _sets(opinions: RunLengthMasks, models: int) -> tuple[_Events, Sets]:
     """Events, and after each the set of models that are on."""
     if models > MOST_TABLED_MODELS:
         raise ValueError(f"expected at most {MOST_TABLED_MODELS} models, got {models}")
@@ -91,20 +93,37 @@ def vote_by_table(opinions: RunLengthMasks, models: int, table: Mask) -> RunLeng
     Returns:
         M masks.
     """
+    _check_table(opinions, models, table)
+    events, sets = _sets(opinions, models)
+    return _where(opinions.size, events, _looked_up(table, events, sets))
+
+
+def vote_with_areas(opinions: RunLengthMasks, models: int, table: Mask) -> tuple[RunLengthMasks, NDArray[np.int64]]:
+    """`vote_by_table` and `areas_by_set` in one sweep."""
+    _check_table(opinions, models, table)
+    events, sets = _sets(opinions, models)
+    decided = _where(opinions.size, events, _looked_up(table, events, sets))
+    return decided, _areas(events, sets, models)
+
+
+def _check_table(opinions: RunLengthMasks, models: int, table: Mask) -> None:
     groups = len(opinions) // max(models, 1)
     if table.shape not in ((1 << models,), (groups, 1 << models)):
         raise ValueError(f"expected a table of {1 << models} entries for each of {groups} masks, got {table.shape}")
     if table[..., 0].any():
         raise ValueError("expected entry 0 of the table, no model, to be off")
-    events, sets = _sets(opinions, models)
+
+
+def _looked_up(table: Mask, events: _Events, sets: Sets) -> Mask:
+    """(E,) bool, whether the pixels after each event are on."""
     if table.ndim == 1:
-        return _where(opinions.size, events, table.take(sets))
+        return table.take(sets)
     on = np.empty(len(sets), dtype=np.bool_)
     first = 0
     for row, last in zip(table, events.ends, strict=True):
         on[first:last] = row.take(sets[first:last])
         first = last
-    return _where(opinions.size, events, on)
+    return on
 
 
 def vote_by_weight(
@@ -180,7 +199,10 @@ def areas_by_set(opinions: RunLengthMasks, models: int) -> NDArray[np.int64]:
     Returns:
         (M, 2^N) int64; entry 0, no model, is 0.
     """
-    events, sets = _sets(opinions, models)
+    return _areas(*_sets(opinions, models), models)
+
+
+def _areas(events: _Events, sets: Sets, models: int) -> NDArray[np.int64]:
     groups, width = len(events.ends), 1 << models
     counts = np.diff(events.ends, prepend=0)
     cells = np.repeat(np.arange(0, groups * width, width), counts)

@@ -13,10 +13,16 @@ SizeOf = Callable[[ImageRows], ImageSize]
 """Size of the image that rows belong to."""
 
 
-def aligned_images(tables: Sequence[RleTable]) -> Iterator[tuple[ImageRows, ...]]:
+def aligned_images(
+    tables: Sequence[RleTable], *, others_may_hold_more: bool = False
+) -> Iterator[tuple[ImageRows, ...]]:
     """Rows of each image from every table, in the order of the first one.
 
     Tables in one order are streamed; one in another order is read through its index.
+
+    Args:
+        tables: at least one.
+        others_may_hold_more: images that the first table has not are left out instead of being errors.
 
     Raises:
         InputErrors: an image that is not in all tables, after all others were handed out.
@@ -45,7 +51,7 @@ def aligned_images(tables: Sequence[RleTable]) -> Iterator[tuple[ImageRows, ...]
             yield tuple(found)
     if count == 0:
         faults.append(InputError(first.path, "", "at least one image", "none"))
-    for number, table in enumerate(others):
+    for number, table in enumerate([] if others_may_hold_more else others):
         # A table read in step to its end holds nothing else; of any other all names are known.
         rest = list(islice(streams[number], 1)) if in_step[number] else []
         if rest or not in_step[number]:
@@ -63,14 +69,16 @@ def _unknown(table: RleTable, first: RleTable) -> Iterator[InputError]:
             yield InputError(place, "image_name", f"an image of {first.path.name}", name)
 
 
-def aligned_masks(tables: Sequence[RleTable], size_of: SizeOf) -> Iterator[tuple[ImageRows, list[RunLengthMasks]]]:
-    """The same with all masks read; rows of the first table stand for the image.
+def aligned_tables(
+    tables: Sequence[RleTable], size_of: SizeOf, *, others_may_hold_more: bool = False
+) -> Iterator[tuple[tuple[ImageRows, ...], list[RunLengthMasks]]]:
+    """The same with all masks read: rows and masks of every table, image by image.
 
     Raises:
         InputErrors: all faults of all images; none is handed out after the first fault.
     """
     faults: list[InputError] = []
-    images = aligned_images(tables)
+    images = aligned_images(tables, others_may_hold_more=others_may_hold_more)
     while True:
         try:
             found = next(images)
@@ -93,6 +101,11 @@ def aligned_masks(tables: Sequence[RleTable], size_of: SizeOf) -> Iterator[tuple
             except InputError as error:
                 faults.append(error)
         if not faults:
-            yield found[0], masks
+            yield found, masks
     if faults:
         raise InputErrors(faults)
+
+
+def aligned_masks(tables: Sequence[RleTable], size_of: SizeOf) -> Iterator[tuple[ImageRows, list[RunLengthMasks]]]:
+    """`aligned_tables`, the first table's rows standing for the image."""
+    return ((rows[0], masks) for rows, masks in aligned_tables(tables, size_of))

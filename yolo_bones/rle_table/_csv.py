@@ -194,8 +194,6 @@ def _opened(path: Path, buffering: int = 1 << 20) -> BinaryIO:
         return path.open("rb", buffering=buffering)
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error
-    except IsADirectoryError as error:
-        raise InputError(path, "", "a CSV file", "a folder") from error
 
 
 def _read_header(path: Path, stream: BinaryIO) -> int:

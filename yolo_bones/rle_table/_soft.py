@@ -1,0 +1,211 @@
+"""Probabilities of the 29 bones of one image, inside each bone's box, as a small file; a folder of them is a table.
+
+The file `<image name>.npz` (numpy's zip of arrays, no pickles) holds
+
+    size    (2,)     int32   height and width of the image
+    boxes   (29, 4)  int32   top, left, height, width of each bone's box, channel order; zeros for an absent bone
+    levels  (L,)     uint8   the boxes' pixels one after another, row-major; level v is the probability v / 255
+
+Outside its box a bone's probability is 0. A bone is on where its level is 128 or more: levels are rounded towards the
+side of one half on which the probability lies.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from yolo_bones.bones import BONE_COUNT
+from yolo_bones.errors import InputError
+from yolo_bones.files import replacing
+from yolo_bones.rle import ImageSize, RunLengthMasks, empty_masks, encode_crop, stack
+from yolo_bones.rle_table._rows import ImageRows, RleTable
+
+SOFT_SUFFIX: Final = ".npz"
+ON_LEVEL: Final = 128
+SHAPES: Final = {"size": (np.int32, (2,)), "boxes": (np.int32, (BONE_COUNT, 4)), "levels": (np.uint8, (-1,))}
+MOST_PIXELS: Final = 1 << 26
+
+Levels = NDArray[np.uint8]
+SoftCrop = tuple[int, int, Levels]
+"""Top, left and (h, w) levels of one bone."""
+
+
+def levels_of_probabilities(probabilities: NDArray[np.floating[Any]]) -> Levels:
+    """Levels from 0 to 255 of probabilities from 0 to 1; above one half becomes 128 or more, one half and NaN not."""
+    above = probabilities > 0.5
+    levels = np.ceil(np.nan_to_num(np.clip(probabilities, 0.0, 1.0)) * 255.0 - 0.5)
+    return np.asarray(np.where(above, np.maximum(levels, 128.0), np.clip(levels, 0.0, 127.0)).astype(np.uint8))
+
+
+def levels_of_logits(logits: NDArray[np.float32], threshold: float = 0.0) -> Levels:
+    """Levels of logits; the threshold becomes the probability one half, so 128 or more is exactly what lies above."""
+    with np.errstate(over="ignore"):
+        probabilities = 1.0 / (1.0 + np.exp(threshold - logits.astype(np.float64)))
+    above = logits > threshold
+    levels = levels_of_probabilities(probabilities)
+    return np.where(above, np.maximum(levels, np.uint8(128)), np.minimum(levels, np.uint8(127)))
+
+
+def write_soft(folder: Path, image_name: str, probabilities: NDArray[np.floating[Any]]) -> Path:
+    """Write the probabilities of one image, cut to each bone's box.
+
+    Args:
+        folder: made when missing.
+        image_name: base name of the image, such as `image1661392103627.png`.
+        probabilities: (29, H, W) from 0 to 1, channel order, the image's own resolution.
+
+    Returns:
+        The file written.
+    """
+    if probabilities.ndim != 3 or len(probabilities) != BONE_COUNT:
+        raise ValueError(f"expected probabilities ({BONE_COUNT}, H, W), got {probabilities.shape}")
+    crops: list[SoftCrop] = []
+    for plane in probabilities:
+        levels = levels_of_probabilities(plane)
+        rows, columns = np.flatnonzero(levels.any(axis=1)), np.flatnonzero(levels.any(axis=0))
+        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+        left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
+        crops.append((top, left, levels[top:bottom, left:right]))
+    return write_soft_crops(folder, image_name, ImageSize(*probabilities.shape[1:]), crops)
+
+
+def write_soft_crops(folder: Path, image_name: str, size: ImageSize, crops: Sequence[SoftCrop]) -> Path:
+    """Write levels that are known inside boxes only; 29 crops in channel order, an absent bone with an empty one."""
+    boxes = np.zeros((BONE_COUNT, 4), dtype=np.int32)
+    for index, (top, left, levels) in enumerate(crops):
+        if levels.size:
+            boxes[index] = (top, left, *levels.shape)
+    content = np.concatenate([np.zeros(0, np.uint8), *(levels.reshape(-1) for _, _, levels in crops)])
+    _check_boxes(boxes, size, len(content))
+    target = folder / f"{image_name}{SOFT_SUFFIX}"
+    with replacing(target, "wb") as stream:
+        np.savez_compressed(
+            stream, size=np.array([size.height, size.width], dtype=np.int32), boxes=boxes, levels=content
+        )
+    return target
+
+
+def _check_boxes(boxes: NDArray[np.int32], size: ImageSize, levels: int) -> None:
+    top, left, height, width = boxes.astype(np.int64).T
+    inside = (boxes >= 0).all() and (top + height <= size.height).all() and (left + width <= size.width).all()
+    if not inside or int((height * width).sum()) != levels:
+        raise ValueError(f"boxes inside {size} that hold all {levels} levels")
+
+
+class SoftRows(ImageRows):
+    """Probabilities of one image's bones; read as masks they are those above one half."""
+
+    def __init__(self, path: Path, size: ImageSize, crops: list[SoftCrop]) -> None:
+        self.path = path
+        self.image_name = path.name.removesuffix(SOFT_SUFFIX)
+        self.size = size
+        self.crops = crops
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        """The file."""
+        return str(self.path)
+
+    def masks(self, size: ImageSize) -> RunLengthMasks:
+        """See `ImageRows`."""
+        if size != self.size:
+            raise InputError(self.path, "size", str(size), str(self.size))
+        found = [
+            encode_crop(levels >= ON_LEVEL, top, left, size) if levels.size else empty_masks(size)
+            for top, left, levels in self.crops
+        ]
+        return stack(size, found)
+
+
+def read_soft(path: Path) -> SoftRows:
+    """Read one file; nothing is unpacked before its headers are checked.
+
+    Raises:
+        InputError: not such a file; names the array.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {name: _read_array(path, archive, name) for name in SHAPES}
+            extra = sorted(set(archive.namelist()) - {f"{name}.npy" for name in SHAPES})
+    except FileNotFoundError as error:
+        raise InputError(path, "", "an existing file") from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(path, "", f"a {SOFT_SUFFIX} file of probabilities", str(error)) from error
+    if extra:
+        raise InputError(path, "", "the arrays size, boxes, levels", f"also {', '.join(extra)}")
+    height, width = arrays["size"].tolist()
+    if height < 1 or width < 1 or height * width > MOST_PIXELS:
+        raise InputError(path, "size", f"a height and width of at most {MOST_PIXELS} pixels", f"{height}x{width}")
+    size, boxes = ImageSize(height, width), arrays["boxes"]
+    try:
+        _check_boxes(boxes, size, len(arrays["levels"]))
+    except ValueError as error:
+        raise InputError(path, "boxes", str(error), "others") from error
+    crops, first = [], 0
+    for top, left, down, across in boxes.tolist():
+        last = first + down * across
+        crops.append((top, left, arrays["levels"][first:last].reshape(down, across)))
+        first = last
+    return SoftRows(path, size, crops)
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    kind, shape = SHAPES[name]
+    expected = f"{np.dtype(kind).name} of shape {shape}".replace("(-1,)", "(L,)")
+    try:
+        entry = archive.getinfo(f"{name}.npy")
+    except KeyError as error:
+        raise InputError(path, name, expected, "no such array") from error
+    if entry.file_size > BONE_COUNT * MOST_PIXELS + 1024:
+        raise InputError(path, name, expected, f"{entry.file_size} bytes")
+    try:
+        with archive.open(entry) as stream:
+            version = npy.read_magic(stream)
+            if version != (1, 0):
+                raise ValueError(f"npy version {version}")
+            found, order, dtype = npy.read_array_header_1_0(stream)
+            if dtype != np.dtype(kind) or len(found) != len(shape) or (shape[0] >= 0 and found != shape):
+                raise InputError(path, name, expected, f"{dtype} of shape {found}")
+            content = stream.read()
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, name, expected, str(error)) from error
+    if len(content) != int(np.prod(found)) * np.dtype(kind).itemsize:
+        raise InputError(path, name, expected, f"{len(content)} bytes for shape {found}")
+    array: NDArray[Any] = np.frombuffer(content, dtype=kind)
+    return array.reshape(found[::-1]).T if order else array.reshape(found)
+
+
+class SoftTable(RleTable):
+    """A folder of such files, in the order of their names."""
+
+    def _files(self) -> list[Path]:
+        if not self.path.is_dir():
+            raise InputError(self.path, "", f"a folder of {SOFT_SUFFIX} files", "no folder")
+        found = sorted(path for path in self.path.iterdir() if path.suffix == SOFT_SUFFIX and path.name[0] != ".")
+        if not found:
+            raise InputError(self.path, "", f"at least one {SOFT_SUFFIX} file", "none")
+        return found
+
+    def images(self) -> Iterator[ImageRows]:
+        """See `RleTable`."""
+        for path in self._files():
+            yield read_soft(path)
+
+    def names(self) -> list[str]:
+        """See `RleTable`."""
+        return [path.name.removesuffix(SOFT_SUFFIX) for path in self._files()]
+
+    def find(self, image_name: str) -> ImageRows | None:
+        """See `RleTable`."""
+        path = self.path / f"{image_name}{SOFT_SUFFIX}"
+        if Path(image_name).name != image_name or not path.is_file():
+            return None
+        return read_soft(path)
