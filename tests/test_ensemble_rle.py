@@ -15,6 +15,7 @@ from yolo_bones.bones import BONE_COUNT
 from yolo_bones.convert_table import main as convert
 from yolo_bones.ensemble_rle import main as ensemble
 from yolo_bones.errors import InputError
+from yolo_bones.export_rle import main as export
 from yolo_bones.rle import ImageSize, decode, encode
 from yolo_bones.rle_table import open_rle_table, write_masks
 
@@ -319,6 +320,39 @@ def test_convert_there_and_back_is_the_same_to_the_byte(models: tuple, tmp_path:
     folder = soft_folder(tmp_path / "s", probabilities(1))
     assert convert([str(folder), str(tmp_path / "hard.csv"), "--quiet"]) == 0
     assert open_rle_table(tmp_path / "hard.csv").names() == NAMES
+
+
+def test_exported_soft_channels_are_the_csv_and_resume(
+    tiny_hands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    out, folder = tmp_path / "pred.csv", tmp_path / "soft"
+    arguments = ["--source", str(tiny_hands / "test"), "--out", str(out), "--soft", str(folder), "--quiet"]
+    write, calls = soft.write_crops, []
+
+    def interrupt_second(*given: object) -> object:
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return write(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(soft, "write_crops", interrupt_second)
+        assert export(arguments) == 130
+    assert len(list(folder.iterdir())) == 1
+    assert export(arguments) == 3
+    # The finished part's soft file is lost: it is made again.
+    next(folder.iterdir()).unlink()
+    assert export([*arguments, "--resume"]) == 0
+    assert len(list(folder.iterdir())) == 2
+    assert ensemble([str(folder), "--out", str(tmp_path / "voted.csv"), "--quiet"]) == 0
+    assert (tmp_path / "voted.csv").read_bytes() == out.read_bytes()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert export([*arguments, "--overwrite"]) == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "notes.txt").write_text("mine")
+    capsys.readouterr()
+    assert export([*arguments, "--overwrite"]) == 3
+    assert "holds notes.txt, which is no soft channel" in capsys.readouterr().err
 
 
 def test_a_folder_of_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -288,12 +288,12 @@ def test_export_is_the_same_to_the_byte_resumes_and_does_not_overwrite(
     calls = 0
     merge = export_module.merge_candidates
 
-    def interrupt_second(candidates: object, settings: object) -> object:
+    def interrupt_second(candidates: object, settings: object, **options: object) -> object:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KeyboardInterrupt
-        return merge(candidates, settings)  # type: ignore[arg-type]
+        return merge(candidates, settings, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(export_module, "merge_candidates", interrupt_second)

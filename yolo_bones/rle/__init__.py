@@ -12,6 +12,7 @@ asks for one (`decode`, `decode_box`).
 from yolo_bones.rle._batch import ImageSize, Mask, RunLengthMasks, Runs, empty_masks, interleave, stack
 from yolo_bones.rle._coco import coco_counts_to_masks, masks_to_coco_counts
 from yolo_bones.rle._dense import decode, decode_box, encode, encode_crop, encode_enlarged_logits, encode_logits
+from yolo_bones.rle._polygons import encode_polygons
 from yolo_bones.rle._sweep import (
     MOST_TABLED_MODELS,
     areas_by_set,
@@ -24,6 +25,7 @@ from yolo_bones.rle._sweep import (
     union,
     vote_by_table,
     vote_by_weight,
+    vote_with_areas,
 )
 from yolo_bones.rle._text import RowTextError, longest_row_text, masks_to_row_texts, row_texts_to_masks
 from yolo_bones.rle._transpose import transpose
@@ -46,6 +48,7 @@ __all__ = [
     "encode_crop",
     "encode_enlarged_logits",
     "encode_logits",
+    "encode_polygons",
     "interleave",
     "intersection",
     "intersection_areas",
@@ -60,4 +63,5 @@ __all__ = [
     "union",
     "vote_by_table",
     "vote_by_weight",
+    "vote_with_areas",
 ]
