@@ -23,7 +23,7 @@ QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CON
 replace = $(if $(wildcard $(1)/report.json),--overwrite)
 
 .DELETE_ON_ERROR:
-.PHONY: help install convert train export demo test lint check bench clean
+.PHONY: help install convert train export demo test lint check bench fuzz faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -91,8 +91,31 @@ lint: $(STAMP) ## ruff, mypy --strict
 
 check: lint test ## ruff, mypy --strict, the tests
 
-bench: $(STAMP) ## speed against named peers, side by side
+bench: $(STAMP) $(VENV)/.bench ## speed against named peers, side by side (8 minutes, 4 GB of temporary files)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) tests/bench_post_network.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(PY) -m tests.bench_rle
+
+$(VENV)/.bench: requirements-bench.txt $(STAMP)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+# For each target.
+FUZZ_SECONDS := 60
+
+$(VENV)/.fuzz: requirements-fuzz.txt $(STAMP)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	@touch $@
+
+fuzz: $(STAMP) $(VENV)/.fuzz ## FUZZ_SECONDS=60: properties with many examples, then each fuzz target; finds in .cache/fuzz
+	YOLO_BONES_EXAMPLES=20000 $(PY) -m pytest tests/test_rle.py
+	@mkdir -p .cache/fuzz
+	for target in row_text coco_counts csv parquet soft ballot coco_json; do \
+		$(PY) tests/fuzz/fuzz_$$target.py -max_total_time=$(FUZZ_SECONDS) -timeout=30 -rss_limit_mb=3000 \
+			-print_final_stats=1 -verbosity=0 || exit; \
+	done
+
+faults: $(STAMP) ## kill a vote of real-sized files 100 times (5 minutes)
+	$(PY) -m tests.kill_ensemble --images 300 --kills 100
 
 clean: ## remove outputs and caches; .venv and the data in datasets/ stay
 	rm -rf out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -260,7 +260,9 @@ def main() -> None:
     for image in several:
         for job in jobs_of(image):
             merged.setdefault(job.name, []).append(job)
-    jobs = [together(same) for same in merged.values()]
+    # Dense masks of one hand: 29 planes are 122 MB already, more would time the memory and not the encoders.
+    dense, *rest = merged.values()
+    jobs = [dense[0], *(together(same) for same in rest)]
     show(
         f"3 hands at 2048 x 2048, 29 masks each, {runs_a_mask(several[0]):.0f} runs a mask",
         [*jobs, logit_job()],
@@ -278,10 +280,8 @@ def together(same: list[Job]) -> Job:
     def every(calls: list[Callable[[], Any]]) -> Callable[[], Any]:
         return lambda: [part for call in calls for part in call()]
 
-    names = same[0].others
-    return Job(
-        same[0].name, every([job.ours for job in same]), {n: every([job.others[n] for job in same]) for n in names}
-    )
+    others = {name: every([job.others[name] for job in same]) for name in same[0].others}
+    return Job(same[0].name, every([job.ours for job in same]), others)
 
 
 if __name__ == "__main__":

@@ -277,7 +277,8 @@ def test_the_documented_ten_lines_write_the_same_file(tmp_path: Path) -> None:
         (lambda a: a.update(size=np.array([10, 37], np.int32)), "boxes: expected boxes inside 10x37"),
         (lambda a: a.update(size=np.array([0, 37], np.int32)), "size: expected a height and width"),
         (lambda a: a.update(size=np.array([1 << 20, 1 << 20], np.int32)), "size: expected a height and width"),
-        (lambda a: a.update(boxes=-a["boxes"]), "boxes: expected boxes inside"),
+        (lambda a: a.update(boxes=-a["boxes"]), "levels: expected uint8 of shape|boxes: expected boxes inside"),
+        (lambda a: a.update(levels=np.zeros(1 << 20, np.uint8)), r"levels: expected uint8 .* in at most \d+ bytes"),
         (lambda a: a.update(boxes=np.array([{}] * 29)), "boxes: expected int32"),
     ],
 )

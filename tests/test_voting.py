@@ -153,6 +153,8 @@ def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
         ("", "expected keys weights"),
         ("weights: {default: [1, 1]", "a YAML file of weights"),
         ("weights: !!python/object/apply:os.system [echo]", "a YAML file of weights"),
+        ("weights: {default: [1, !!int ]}", "a YAML file of weights"),
+        ("weights: !x {default: [1, 1]}", "a YAML file of weights"),
         ("[" * 5000, "a YAML file of weights"),
         ("? [1]\n: 2", "YAML file of weights|keys"),
     ],

@@ -41,8 +41,14 @@ class _File(BaseModel):
     weights: dict[str, list[str]]
 
 
-class _TextLoader(yaml.SafeLoader):
-    """Scalars stay the texts they are; a doubled key is an error."""
+class _TextLoader(yaml.BaseLoader):
+    """Scalars stay the texts they are; a doubled key or a tag is an error."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"tag {event.tag}", event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -50,9 +56,6 @@ class _TextLoader(yaml.SafeLoader):
             if key in keys[:number]:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key} twice", node.start_mark)
         return dict(super().construct_mapping(node, deep=deep))
-
-
-_TextLoader.yaml_implicit_resolvers = {}
 
 
 def read_ballot_file(path: Path, models: Sequence[str]) -> tuple[Weights, Fraction | None]:
@@ -87,7 +90,7 @@ def _parsed(path: Path) -> _File:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise InputError(path, "", f"at most {MOST_BYTES} bytes", size)
-        content = yaml.load(path.read_text(encoding="utf-8"), _TextLoader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), _TextLoader)  # noqa: S506 - makes texts, lists and mappings only
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error
     except IsADirectoryError as error:

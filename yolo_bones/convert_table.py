@@ -14,11 +14,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from yolo_bones.command_line import add_size_arguments, progress, run_command, say, size_source
+from yolo_bones.command_line import USUAL_SIZE, add_size_arguments, progress, run_command, say, size_source
 from yolo_bones.errors import InputError, RefusedError
-from yolo_bones.files import refuse_to_overwrite
+from yolo_bones.files import refuse_to_overwrite, sweep_beside
 from yolo_bones.rle import RunLengthMasks
-from yolo_bones.rle_table import aligned_masks, open_rle_table, write_masks
+from yolo_bones.rle_table import SUFFIX, CsvTable, aligned_masks, open_rle_table, write_masks
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +39,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     if target.resolve() == arguments.source.resolve():
         raise RefusedError(f"{target}: is the input, which is never changed; write to another name")
     refuse_to_overwrite(target, arguments.overwrite)
+    sweep_beside(target)
     table = open_rle_table(arguments.source)
 
     def images() -> Iterator[tuple[str, RunLengthMasks]]:
@@ -47,6 +48,8 @@ def _convert(arguments: argparse.Namespace) -> int:
             yield rows.image_name, masks[0]
 
     count = write_masks(target, images())
+    if target.suffix.lower() == SUFFIX and isinstance(table, CsvTable) and not (arguments.size or arguments.images):
+        say(f"note: no --size or --images given: every image was taken as {USUAL_SIZE}", arguments.quiet)
     for name, mended in table.counters.items():
         say(f"mended {mended} x {name}", arguments.quiet)
     say(f"{target}: {count} images", arguments.quiet)

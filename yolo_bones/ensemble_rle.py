@@ -31,7 +31,7 @@ from yolo_bones.command_line import (
 )
 from yolo_bones.ensemble_fit import fit_ballot
 from yolo_bones.errors import InputError, RefusedError
-from yolo_bones.files import refuse_to_overwrite, write_text
+from yolo_bones.files import refuse_to_overwrite, sweep_beside, write_text
 from yolo_bones.manifest import build_manifest
 from yolo_bones.rle import ImageSize, RunLengthMasks
 from yolo_bones.rle_table import ImageRows, RleTable, aligned_tables, open_rle_table, write_masks
@@ -132,6 +132,7 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
             if target.resolve() == source.resolve():
                 raise RefusedError(f"{target}: is an input, which is never changed; write to another name")
         refuse_to_overwrite(target, arguments.overwrite)
+    sweep_beside(*outputs.values())
     return outputs
 
 

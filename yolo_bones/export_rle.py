@@ -25,7 +25,7 @@ from yolo_bones import soft
 from yolo_bones.coco import result_records
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors, RefusedError
-from yolo_bones.files import refuse_to_overwrite, sweep_temporaries, write_text
+from yolo_bones.files import refuse_to_overwrite, sweep_beside, sweep_temporaries, write_text
 from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.manifest import build_manifest
@@ -70,6 +70,7 @@ def _export(arguments: argparse.Namespace) -> int:
     _check_soft(arguments, unfinished)
     for target in outputs.values():
         refuse_to_overwrite(target, arguments.overwrite or (arguments.resume and unfinished))
+    sweep_beside(*outputs.values())
     images = find_images(arguments.source)
     _check_headers(images)
 

@@ -6,11 +6,16 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from yolo_bones.errors import MachineError, RefusedError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_MARK = ".tmp-"
 
@@ -30,6 +35,7 @@ def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}{TEMPORARY_MARK}", dir=target.parent)
     temporary = Path(name)
+    _hold(descriptor)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with machine_errors(target):
@@ -69,10 +75,44 @@ def write_text(target: Path, content: str) -> None:
 
 def sweep_temporaries(folder: Path) -> int:
     """Remove what an interrupted earlier run left below `folder`; returns how many files that were."""
-    leftovers = [path for path in folder.rglob(f".*{TEMPORARY_MARK}*") if path.is_file()]
+    return _sweep(folder.rglob(f".*{TEMPORARY_MARK}*"))
+
+
+def sweep_beside(*targets: Path) -> int:
+    """Remove what interrupted earlier runs left of just these files; returns how many files that were."""
+    return sum(
+        _sweep(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}{TEMPORARY_MARK}"))
+        for target in targets
+        if target.parent.is_dir()
+    )
+
+
+def _sweep(candidates: Iterable[Path]) -> int:
+    leftovers = [path for path in list(candidates) if path.is_file() and not _is_being_written(path)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def _hold(descriptor: int) -> None:
+    """Mark a temporary file as being written, for as long as it is open; the mark dies with the process."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_being_written(path: Path) -> bool:
+    """Whether a living process holds this temporary file."""
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def refuse_to_overwrite(target: Path, overwrite: bool) -> None:

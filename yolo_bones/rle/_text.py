@@ -19,6 +19,8 @@ from yolo_bones.rle._sweep import join_touching
 
 PADDING: Final = b"        "
 MOST_DIGITS: Final = 8
+TOO_MANY_PIXELS: Final = 10**MOST_DIGITS
+"""Runs of such an image may take more digits; images of this project have fewer pixels."""
 SPACE: Final = np.uint8((ord(" ") - ord("0")) % 256)
 NEWLINE_FOR_SPACE: Final = np.uint64((ord(" ") ^ ord("\n")) << 56)
 
@@ -53,7 +55,7 @@ def row_texts_to_masks(texts: Sequence[bytes], size: ImageSize) -> RunLengthMask
     """
     if not any(texts):
         return empty_masks(size, len(texts))
-    longest = longest_row_text(size)
+    longest = longest_row_text(size) if size.pixels < TOO_MANY_PIXELS else 0
     numbers = None if max(map(len, texts)) > longest else _plain_numbers(texts)
     if numbers is None:
         raise RowTextError(_faults(texts, size))
@@ -138,6 +140,8 @@ def _faults(texts: Sequence[bytes], size: ImageSize) -> list[tuple[int, str, str
 def _fault(text: bytes, size: ImageSize) -> tuple[str, str] | None:
     if text == b"":
         return None
+    if size.pixels >= TOO_MANY_PIXELS:
+        return f"an image of fewer than {TOO_MANY_PIXELS} pixels", str(size)
     longest = longest_row_text(size)
     if len(text) > longest:
         return f"at most {longest} characters for {size}", str(len(text))
@@ -177,11 +181,17 @@ def _shown(word: bytes) -> str:
 
 
 def masks_to_row_texts(masks: RunLengthMasks) -> list[bytes]:
-    """Row text of each mask; an empty mask is an empty text."""
+    """Row text of each mask; an empty mask is an empty text.
+
+    Raises:
+        ValueError: masks of 10^8 pixels or more, not all of them empty.
+    """
     texts = [b""] * len(masks)
     filled = np.flatnonzero(np.diff(masks.offsets))
     if len(filled) == 0:
         return texts
+    if masks.size.pixels >= TOO_MANY_PIXELS:
+        raise ValueError(f"expected masks of fewer than {TOO_MANY_PIXELS} pixels, got {masks.size}")
     edges = masks.edges.view(np.uint32)
     starts, lengths = edges[0::2] + np.uint32(1), edges[1::2] - edges[0::2]
     last = masks.offsets[filled + 1] - 1

@@ -45,7 +45,9 @@ def transpose(masks: RunLengthMasks) -> RunLengthMasks:
     # one mask apart from the start of the next.
     stride = size.pixels + 1
     wide: Any = np.int32 if groups * stride < 2**31 else np.int64
-    position: Keys = (mask.astype(wide) * wide(stride)) + column * wide(height) + line
+    # All in one type: terms may wrap around, and only if all do in the same way is the sum a place again.
+    position: Keys = np.asarray(mask, wide) * wide(stride) + np.asarray(column, wide) * wide(height)
+    position += np.asarray(line, wide)
     position -= (np.cumsum(length, dtype=np.int64) - length).astype(wide) * wide(height)
     flips: Keys = np.repeat(position, length)
     flips += np.arange(len(flips), dtype=wide) * wide(height)

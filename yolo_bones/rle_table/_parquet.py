@@ -6,6 +6,7 @@ channel order. polars reads and writes it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,15 @@ from typing import Any, Final
 from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.rle import ImageSize, RunLengthMasks, coco_counts_to_masks
+from yolo_bones.rle_table._pages import check_pages
 from yolo_bones.rle_table._rows import ImageRows, RleTable
 
 SUFFIX: Final = ".parquet"
 COLUMNS: Final = ("image_name", "class", "height", "width", "counts")
 IMAGES_AT_ONCE: Final = 64
+MOST_PIXELS: Final = 1 << 26
+LONGEST_SIDE: Final = 1 << 16
+"""Counts of a few bytes take time and memory that grow with the sides, and the file says how long they are."""
 
 
 class ParquetRows(ImageRows):
@@ -60,6 +65,7 @@ class ParquetTable(RleTable):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._numbers: dict[str, int] | None = None
+        self._pages_checked = False
 
     def images(self) -> Iterator[ImageRows]:
         """See `RleTable`."""
@@ -84,7 +90,6 @@ class ParquetTable(RleTable):
 
     def _scanned(self) -> tuple[Any, int]:
         import polars
-        from polars.exceptions import PolarsError
 
         expected = {
             "image_name": polars.String,
@@ -93,7 +98,7 @@ class ParquetTable(RleTable):
             "width": polars.UInt32,
             "counts": polars.Binary,
         }
-        try:
+        with _file_errors(self.path):
             if not self.path.exists():
                 raise InputError(self.path, "", "an existing file")
             if self.path.is_dir():
@@ -104,20 +109,19 @@ class ParquetTable(RleTable):
                 wanted = ", ".join(f"{name} {kind}" for name, kind in expected.items())
                 got = ", ".join(f"{name} {kind}" for name, kind in schema.items())
                 raise InputError(self.path, "columns", wanted, got)
+            if not self._pages_checked:
+                check_pages(self.path)
+                self._pages_checked = True
+            # Columns may come in any order.
+            table = table.select(COLUMNS)
             rows = int(table.select(polars.len()).collect().item())
-        except (PolarsError, OSError) as error:
-            raise InputError(self.path, "", "a parquet file", str(error).splitlines()[0]) from error
         if rows % BONE_COUNT:
             raise InputError(self.path, "rows", f"{BONE_COUNT} rows an image", f"{rows} rows")
         return table, rows
 
     def _collected(self, table: Any) -> list[tuple[Any, ...]]:
-        from polars.exceptions import PolarsError
-
-        try:
+        with _file_errors(self.path):
             return list(table.collect().rows())
-        except (PolarsError, OSError) as error:
-            raise InputError(self.path, "", "a parquet file", str(error).splitlines()[0]) from error
 
     def _numbered(self) -> dict[str, int]:
         """Image name -> its number, in order; the column of names alone is read."""
@@ -147,7 +151,22 @@ class ParquetTable(RleTable):
             if row[4] is None or row[2:4] != rows[0][2:4]:
                 raise InputError(place, "height, width, counts", "one size an image and no empty cell", row[2:4])
         height, width = rows[0][2:4]
-        if height is None or width is None or height < 1 or width < 1 or height * width >= 2**31:
+        sides = [side for side in (height, width) if side is not None and 1 <= side <= LONGEST_SIDE]
+        if len(sides) < 2 or height * width > MOST_PIXELS:
             place = f"{self.path}:row {BONE_COUNT * number + 1}"
-            raise InputError(place, "height, width", "a size of fewer than 2^31 pixels", (height, width))
+            expected = f"at most {MOST_PIXELS} pixels and {LONGEST_SIDE} a side"
+            raise InputError(place, "height, width", expected, (height, width))
         return ParquetRows(self.path, number, rows)
+
+
+@contextlib.contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Make an `InputError` of what polars says of a damaged file; some damage makes it panic, which is no Exception."""
+    from polars.exceptions import PanicException, PolarsError
+
+    try:
+        yield
+    except (PolarsError, OSError) as error:
+        raise InputError(path, "", "a parquet file", str(error).partition("\n")[0]) from error
+    except PanicException as error:
+        raise InputError(path, "", "a parquet file", "a damaged one") from error

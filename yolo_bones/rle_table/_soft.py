@@ -12,6 +12,8 @@ side of one half on which the probability lies.
 
 from __future__ import annotations
 
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT
@@ -32,6 +33,25 @@ SOFT_SUFFIX: Final = ".npz"
 ON_LEVEL: Final = 128
 SHAPES: Final = {"size": (np.int32, (2,)), "boxes": (np.int32, (BONE_COUNT, 4)), "levels": (np.uint8, (-1,))}
 MOST_PIXELS: Final = 1 << 26
+MOST_LEVELS: Final = 1 << 29
+NPY_HEADER_BYTES: Final = 1024
+DAMAGE: Final = (
+    OSError,
+    EOFError,
+    RuntimeError,  # an encrypted entry
+    NotImplementedError,
+    UnicodeDecodeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged zip may raise."""
+NPY_HEADER: Final = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<descr>[<|][a-z][0-9]{1,2})', 'fortran_order': (?P<order>True|False), "
+    rb"'shape': \((?P<shape>[0-9]{1,10},|[0-9]{1,10}, [0-9]{1,10})\), \} *\n",
+    re.DOTALL,
+)
+"""What numpy writes before an array of one or two axes; its own reader evaluates whatever stands there."""
 
 Levels = NDArray[np.uint8]
 SoftCrop = tuple[int, int, Levels]
@@ -133,11 +153,14 @@ def read_soft(path: Path) -> SoftRows:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {name: _read_array(path, archive, name) for name in SHAPES}
+            arrays = {name: _read_array(path, archive, name, 4 * BONE_COUNT * 4) for name in ("size", "boxes")}
+            # A small zip may unpack to anything: no more is unpacked than the boxes hold.
+            inside = int(np.clip(arrays["boxes"][:, 2:].astype(np.int64), 0, None).prod(axis=1).sum())
+            arrays["levels"] = _read_array(path, archive, "levels", min(inside, MOST_LEVELS))
             extra = sorted(set(archive.namelist()) - {f"{name}.npy" for name in SHAPES})
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except DAMAGE as error:
         raise InputError(path, "", f"a {SOFT_SUFFIX} file of probabilities", str(error)) from error
     if extra:
         raise InputError(path, "", "the arrays size, boxes, levels", f"also {', '.join(extra)}")
@@ -157,30 +180,33 @@ def read_soft(path: Path) -> SoftRows:
     return SoftRows(path, size, crops)
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def _read_array(path: Path, archive: zipfile.ZipFile, name: str, most_bytes: int) -> NDArray[Any]:
     kind, shape = SHAPES[name]
     expected = f"{np.dtype(kind).name} of shape {shape}".replace("(-1,)", "(L,)")
     try:
         entry = archive.getinfo(f"{name}.npy")
     except KeyError as error:
         raise InputError(path, name, expected, "no such array") from error
-    if entry.file_size > BONE_COUNT * MOST_PIXELS + 1024:
-        raise InputError(path, name, expected, f"{entry.file_size} bytes")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(path, name, "an array that is stored or deflated", f"zip method {entry.compress_type}")
+    if entry.file_size > most_bytes + NPY_HEADER_BYTES:
+        raise InputError(path, name, f"{expected} in at most {most_bytes} bytes", f"{entry.file_size} bytes")
     try:
         with archive.open(entry) as stream:
-            version = npy.read_magic(stream)
-            if version != (1, 0):
-                raise ValueError(f"npy version {version}")
-            found, order, dtype = npy.read_array_header_1_0(stream)
-            if dtype != np.dtype(kind) or len(found) != len(shape) or (shape[0] >= 0 and found != shape):
-                raise InputError(path, name, expected, f"{dtype} of shape {found}")
             content = stream.read()
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise InputError(path, name, expected, str(error)) from error
-    if len(content) != int(np.prod(found)) * np.dtype(kind).itemsize:
-        raise InputError(path, name, expected, f"{len(content)} bytes for shape {found}")
-    array: NDArray[Any] = np.frombuffer(content, dtype=kind)
-    return array.reshape(found[::-1]).T if order else array.reshape(found)
+    header = NPY_HEADER.match(content)
+    found = tuple(int(side) for side in header["shape"].split(b",") if side.strip()) if header else ()
+    fits = len(found) == len(shape) and (shape[0] < 0 or found == shape)
+    if header is None or header["descr"].decode() != np.dtype(kind).str or not fits:
+        got = f"{header['descr'].decode()} of shape {found}" if header else "another header"
+        raise InputError(path, name, expected, got)
+    pixels = content[header.end() :]
+    if len(pixels) != int(np.prod(found)) * np.dtype(kind).itemsize:
+        raise InputError(path, name, expected, f"{len(pixels)} bytes for shape {found}")
+    array: NDArray[Any] = np.frombuffer(pixels, dtype=kind)
+    return array.reshape(found[::-1]).T if header["order"] == b"True" else array.reshape(found)
 
 
 class SoftTable(RleTable):
