@@ -206,3 +206,13 @@ def test_link_out_of_the_data_set_is_refused(raw: Path, tmp_path: Path) -> None:
     image.symlink_to(outside)
     with pytest.raises(RefusedError, match="outside the data set"):
         check_data_set(raw)
+
+
+def test_a_key_twice_is_an_error(raw: Path) -> None:
+    path = annotation_files(raw)[0]
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"annotations":', '"annotations": [], "annotations":', 1), encoding="utf-8")
+    assert '"annotations": [], "annotations":' in path.read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="each key once in an object, got 'annotations' twice") as caught:
+        read_annotations(path, "ID001", ImageSize(*TINY_SIZE))
+    assert str(path) in str(caught.value)

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("yolo_bones", "errors", "bones"),
-    ("polygons", "rle", "candidates", "anatomy", "files"),
+    ("polygons", "rle", "candidates", "anatomy", "files", "strict_json"),
     ("annotations", "merger", "rle_table", "image_files", "resumable"),
     (
         "splits",
@@ -30,7 +30,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "conventions",
         "submission_rows",
         "submission_findings",
-        "strict_json",
         "bootstrap",
         "comparison",
         "image_table",

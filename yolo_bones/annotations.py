@@ -19,6 +19,7 @@ from yolo_bones.bones import BONES, CLASS_IDS
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.polygons import IntegerPoints, fill_polygon, is_simple, mend_points, trace_mask
 from yolo_bones.rle import ImageSize, Mask
+from yolo_bones.strict_json import read_strict_json
 
 MOST_JSON_BYTES: Final = 16_000_000
 MOST_POINTS: Final = 100_000
@@ -178,27 +179,11 @@ def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[Anno
 
 
 def _load_json(path: Path, log: RepairLog) -> Any:
-    try:
-        if path.stat().st_size > MOST_JSON_BYTES:
-            size_mb = path.stat().st_size / 1e6
-            raise InputError(path, "", f"a JSON file of at most {MOST_JSON_BYTES / 1e6:.0f} MB", f"{size_mb:.1f} MB")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, "", "a readable JSON file", error.strerror) from error
-    if content.startswith(b"\xef\xbb\xbf"):
-        log.add(path, "", "bom")
-        content = content[3:]
-    try:
-        return json.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"byte {error.start}", "JSON in UTF-8", "other bytes") from error
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InputError(path, place, "JSON", error.msg if content.strip() else "an empty file") from error
-    except RecursionError as error:
-        raise InputError(path, "", "JSON of a sane depth", "lists nested thousands deep") from error
-    except ValueError as error:
-        raise InputError(path, "", "numbers of a sane length", str(error)) from error
+    counters: Counter[str] = Counter()
+    content = read_strict_json(path, counters, MOST_JSON_BYTES, nan_refused=False)
+    for name in counters:
+        log.add(path, "", name)
+    return content
 
 
 def _faults(path: Path, record: Any, error: ValidationError, within: tuple[str | int, ...]) -> list[InputError]:

@@ -13,13 +13,16 @@ MOST_BYTES: Final = 2_000_000_000
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-def read_strict_json(path: Path, counters: Counter[str], most_bytes: int = MOST_BYTES) -> Any:
+def read_strict_json(
+    path: Path, counters: Counter[str], most_bytes: int = MOST_BYTES, *, nan_refused: bool = True
+) -> Any:
     """The value that a file holds.
 
     Args:
         path: of the file.
         counters: a byte order mark is counted here as `bom`.
         most_bytes: a longer file is refused.
+        nan_refused: False where the caller names the field of a NaN itself.
 
     Raises:
         InputError: not readable, too large, cut, not UTF-8, a key twice in one object, NaN or Infinity, lists nested
@@ -36,7 +39,11 @@ def read_strict_json(path: Path, counters: Counter[str], most_bytes: int = MOST_
         counters["bom"] += 1
         content = content[len(BYTE_ORDER_MARK) :]
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_distinct_keys, parse_constant=_refused)
+        return json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_distinct_keys,
+            parse_constant=_refused if nan_refused else float,
+        )
     except UnicodeDecodeError as error:
         raise InputError(path, f"byte {error.start}", "JSON in UTF-8", "other bytes") from error
     except json.JSONDecodeError as error:
