@@ -31,8 +31,8 @@ from yolo_bones.coco_results import (
 )
 from yolo_bones.coco_segmentations import is_whole, read_segmentations
 from yolo_bones.command_line import count_argument, progress, run_command, say
-from yolo_bones.errors import InputError, InputErrors, RefusedError
-from yolo_bones.files import refuse_to_overwrite, sweep_beside, write_text
+from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_beside, write_text
 from yolo_bones.image_files import read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.rle import RunLengthMasks, empty_masks, stack, union
@@ -109,10 +109,8 @@ def _checked_report_path(arguments: argparse.Namespace) -> Path:
     if out.is_dir():
         raise InputError(out, "", "a file name to write", "a folder")
     report = out.with_name(f"{out.stem}.report.json")
+    refuse_inputs([out, report], [arguments.results, arguments.coco])
     for target in (out, report):
-        for source in (arguments.results, arguments.coco):
-            if source is not None and target.resolve() == source.resolve():
-                raise RefusedError(f"{target}: is read, and would be replaced")
         refuse_to_overwrite(target, arguments.overwrite)
     sweep_beside(out, report)
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 from tests.conftest import read_masks
 from yolo_bones import soft
 from yolo_bones.bones import BONE_COUNT
+from yolo_bones.compare_rle import main as compare
 from yolo_bones.convert_table import main as convert
 from yolo_bones.ensemble_rle import main as ensemble
 from yolo_bones.errors import InputError
+from yolo_bones.evaluate_rle import main as evaluate
 from yolo_bones.export_rle import main as export
 from yolo_bones.rle import ImageSize, decode, encode
 from yolo_bones.rle_table import open_rle_table, write_masks
@@ -127,6 +130,21 @@ def test_inputs_are_never_written_over(models: tuple, tmp_path: Path, capsys: py
     paths, _ = models
     assert ensemble([*map(str, paths), "--out", str(paths[1]), "--overwrite", *SIZES]) == 3
     assert "is an input, which is never changed" in capsys.readouterr().err
+    link = tmp_path / "link.csv"
+    link.symlink_to(paths[0])
+    assert ensemble([*map(str, paths), "--out", str(link), "--overwrite", *SIZES]) == 3
+    one, truth = str(paths[0]), str(paths[1])
+    patients = tmp_path / "p.csv"
+    patients.write_text("image_name,patient\n" + "".join(f"{name},p\n" for name in NAMES))
+    kept = {path.name: path.read_bytes() for path in (*paths, patients)}
+    for command in (
+        [evaluate, one, truth, "--json", one],
+        [evaluate, one, truth, "--per-image", truth, "--overwrite"],
+        [evaluate, one, truth, "--per-image", str(tmp_path / "x"), "--json", str(tmp_path / "x")],
+        [compare, one, one, truth, "--patients", str(patients), "--json", str(patients)],
+    ):
+        assert command[0]([*command[1:], *SIZES]) == 3
+    assert {path.name: path.read_bytes() for path in (*paths, patients)} == kept
     run(paths, tmp_path / "out.csv")
     before = (tmp_path / "out.csv").read_bytes()
     assert ensemble([*map(str, paths), "--out", str(tmp_path / "out.csv"), *SIZES]) == 3
@@ -245,6 +263,36 @@ def test_soft_channels_mixed_with_hard_ones(models: tuple, tmp_path: Path) -> No
     assert all((reordered[name] == by_logit[name]).all() for name in NAMES)
 
 
+def test_averages_may_overrule_all_models_and_shares_stay_shares(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folders = [soft_folder(tmp_path / name, probabilities(seed)) for name, seed in (("s1", 1), ("s2", 2))]
+    capsys.readouterr()
+    run(folders, tmp_path / "low.csv", "--threshold", "0.1")
+    assert "more against all" in capsys.readouterr().out
+    report = json.loads((tmp_path / "low.report.json").read_text())
+    bones = report["agreement"]["bones"].values()
+    assert all(0.0 <= share <= 1.0 for bone in bones for share in bone["outvoted"].values())
+    levels = [
+        {name: np.ceil(255 * planes[name] - 0.5) for name in NAMES} for planes in (probabilities(1), probabilities(2))
+    ]
+    against = disputed = 0
+    for name in NAMES:
+        one, two = (drawn[name][0] for drawn in levels)
+        on = one + two > 0.1 * 2 * 255
+        against += (on & (one < 128) & (two < 128)).sum() + (~on & (one >= 128) & (two >= 128)).sum()
+        disputed += ((one >= 128) ^ (two >= 128)).sum()
+    first = report["agreement"]["bones"]["finger-1"]
+    assert (first["against_all_px"], first["disputed_px"]) == (against, disputed)
+    assert report["warnings"] == []
+    # In an average no model decides alone, however heavy it is.
+    run(folders, tmp_path / "heavy.csv", "--weights", "2,1")
+    assert json.loads((tmp_path / "heavy.report.json").read_text())["warnings"] == []
+    assert (
+        ensemble([*map(str, folders), "--out", str(tmp_path / "t.csv"), "--space", "logit", "--threshold", "0.999"])
+        == 2
+    )
+    assert "expected a threshold from 0.002 to 0.998 for logits, got 0.999" in capsys.readouterr().err
+
+
 def test_one_soft_folder_is_its_masks_above_one_half(tmp_path: Path) -> None:
     planes = probabilities(5)
     planes[NAMES[0]][0, 0, :3] = [0.5, np.nextafter(0.5, 1), np.nan]
@@ -354,6 +402,44 @@ def test_exported_soft_channels_are_the_csv_and_resume(
     capsys.readouterr()
     assert export([*arguments, "--overwrite"]) == 3
     assert "holds notes.txt, which is no soft channel" in capsys.readouterr().err
+
+
+def test_repairs_are_counted_once_a_model(models: tuple, tmp_path: Path) -> None:
+    (path, other, _), _ = models
+    header, *rows = path.read_text().splitlines()
+    rows[3] = rows[3].rpartition(",")[0] + ",nan"
+    rows[40] = rows[40].rpartition(",")[0] + ",nan"
+    copies = [tmp_path / "one" / "n.csv", tmp_path / "two" / "n.csv"]
+    for copy, order in zip(copies, (rows, rows[29:] + rows[:29]), strict=True):
+        copy.parent.mkdir()
+        copy.write_text("\n".join([header, *order]) + "\n")
+    run([other, *copies, copies[0]], tmp_path / "out.csv")
+    report = json.loads((tmp_path / "out.report.json").read_text())
+    names = [str(copies[0]) + " (1)", str(copies[1]), str(copies[0]) + " (2)"]
+    assert report["counters"] == {name: {"nan_rle": 2} for name in names}
+    assert list(report["agreement"]["bones"]["Ulna"]["outvoted"]) == ["b.csv", *names]
+
+
+def test_a_guessed_size_is_said_where_it_matters(models: tuple, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (path, other, _), _ = models
+    for name, notes in (("o.csv", 0), ("o.parquet", 1)):
+        assert ensemble([str(path), str(other), "--out", str(tmp_path / name), "--overwrite"]) == 0
+        assert capsys.readouterr().err.count("every image was taken as 2048x2048") == notes
+
+
+def test_inputs_that_cannot_be_read_are_named(models: tuple, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (path, *_), _ = models
+    os.mkfifo(tmp_path / "pipe")
+    for bad, says in (
+        (path / "x.csv", "x.csv: expected a readable file, got Not a directory"),
+        (tmp_path / "pipe", "pipe: expected a regular file (it may be read twice), got a pipe or device"),
+    ):
+        assert ensemble([str(path), str(bad), "--out", str(tmp_path / "o.csv"), *SIZES]) == 2
+        assert says in capsys.readouterr().err
+    folder = soft_folder(tmp_path / "s", {"a\nb.png": probabilities(1)[NAMES[0]]})
+    assert ensemble([str(folder), "--out", str(tmp_path / "o.csv"), *SIZES]) == 2
+    assert "image_name: expected the base name of an image" in capsys.readouterr().err
+    assert not (tmp_path / "o.csv").exists()
 
 
 def test_a_folder_of_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

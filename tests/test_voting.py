@@ -123,7 +123,8 @@ def test_wrong_numbers_of_opinions() -> None:
 def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
     path = tmp_path / "w.yaml"
     path.write_text("threshold: 0.1\nweights:\n  default: [1, 2]\n  hand: [0.25, 1]\n  Lunate: [0, 1]\n")
-    weights, threshold = read_ballot_file(path, ["a.csv", "b.csv"])
+    weights, threshold, others = read_ballot_file(path, ["a.csv", "b.csv"])
+    assert others is None
     assert threshold == Fraction(1, 10)
     rows = dict(zip(BONES, weights_by_bone(weights), strict=True))
     assert rows["finger-1"] == rows["Ulna"] == (1, 2)
@@ -132,7 +133,12 @@ def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
     again = tmp_path / "again.yaml"
     again.write_text(written_ballot({"default": [1, 2], "Lunate": [0, 3]}, ["a.csv", "b.csv"], HALF, "two\nlines"))
     assert again.read_text().startswith("# two\n# lines\nthreshold: 0.5\n")
-    assert read_ballot_file(again, ["a.csv", "b.csv"]) == ({"default": (1, 2), "Lunate": (0, 3)}, HALF)
+    expected = {"default": (1, 2), "Lunate": (0, 3)}
+    assert read_ballot_file(again, ["a.csv", "b.csv"]) == (expected, HALF, None)
+    assert read_ballot_file(again, ["x.csv", "y.csv"]) == (expected, HALF, ["a.csv", "b.csv"])
+    for threshold in (Fraction("0.00001"), Fraction("0.123456789012345678"), Fraction(0)):
+        again.write_text(written_ballot(expected, ["a.csv", "b.csv"], threshold, ""))
+        assert read_ballot_file(again, ["a.csv", "b.csv"])[1] == threshold
 
 
 @pytest.mark.parametrize(
@@ -148,6 +154,7 @@ def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
         ("weights: {default: 1}", r"weights\.default: expected"),
         ("weights: {default: [1, 1]}\nmore: 1", "more: expected"),
         ("models: [b.csv, a.csv]\nweights: {default: [1, 1]}", r"models: expected the inputs a\.csv, b\.csv"),
+        ("models: [c.csv]\nweights: {default: [1, 1]}", "models: expected the inputs"),
         ("threshold: x\nweights: {default: [1, 1]}", "threshold: expected a decimal number"),
         ("- 1", "expected keys weights"),
         ("", "expected keys weights"),

@@ -1,7 +1,7 @@
 """Weights of an ensemble as a YAML file.
 
     threshold: 0.5              # optional; the command line's otherwise
-    models: [a.csv, b.csv]      # optional; checked against the inputs' names when it is there
+    models: [a.csv, b.csv]      # optional; the inputs must not be the same ones in another order
     weights:
       default: [1, 2]           # for every bone that is not named
       hand: [1, 1]              # a group: finger, hand, arm
@@ -13,6 +13,7 @@ Weights are decimal fractions and are taken exactly as written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -58,19 +59,21 @@ class _TextLoader(yaml.BaseLoader):
         return dict(super().construct_mapping(node, deep=deep))
 
 
-def read_ballot_file(path: Path, models: Sequence[str]) -> tuple[Weights, Fraction | None]:
-    """Weights for each key of the file, and its threshold.
+def read_ballot_file(path: Path, models: Sequence[str]) -> tuple[Weights, Fraction | None, list[str] | None]:
+    """Weights for each key of the file, its threshold, and the models it was made for where they are others.
 
     Args:
         path: YAML file.
         models: names of the inputs, in order.
 
     Raises:
-        InputError: not the shape above, another number of weights, or other models; names file and key.
+        InputError: not the shape above, another number of weights, or the same models in another order; names file and
+            key.
     """
     content = _parsed(path)
-    if content.models is not None and content.models != list(models):
-        raise InputError(path, "models", f"the inputs {', '.join(models)}", ", ".join(content.models))
+    others = None if content.models in (None, list(models)) else content.models
+    if others is not None and (len(others) != len(models) or sorted(others) == sorted(models)):
+        raise InputError(path, "models", f"the inputs {', '.join(models)}", ", ".join(others))
     weights: Weights = {}
     for key, texts in content.weights.items():
         if key not in KEYS:
@@ -82,7 +85,7 @@ def read_ballot_file(path: Path, models: Sequence[str]) -> tuple[Weights, Fracti
     if missing:
         raise InputError(path, "weights", "weights for every bone (a key default serves all)", f"none for {missing[0]}")
     threshold = None if content.threshold is None else read_fraction(content.threshold, path, "threshold")
-    return weights, threshold
+    return weights, threshold, others
 
 
 def _parsed(path: Path) -> _File:
@@ -112,15 +115,16 @@ def _parsed(path: Path) -> _File:
 
 
 def read_fraction(text: str, source: str | Path, field: str) -> Fraction:
-    """A plain decimal number such as 2 or 0.25, exactly.
+    """A plain decimal number such as 2 or 0.25, of at most 18 digits, exactly.
 
     Raises:
         InputError: anything else, a sign and an exponent included.
     """
     whole, point, part = text.strip().partition(".")
     digits = whole + part
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18 and (part or not point)):
-        raise InputError(source, field, "a decimal number of at least 0", text)
+    short = len(digits.lstrip("0")) <= 18 and len(part) <= 18
+    if not (digits.isascii() and digits.isdigit() and short and (part or not point)):
+        raise InputError(source, field, "a decimal number of at least 0 and at most 18 digits", text)
     return Fraction(int(digits), 10 ** len(part))
 
 
@@ -131,10 +135,8 @@ def weights_by_bone(weights: Mapping[str, Sequence[Fraction]]) -> list[Sequence[
 
 def written_ballot(weights: Mapping[str, Sequence[int]], models: Sequence[str], threshold: Fraction, note: str) -> str:
     """The YAML text of whole-number weights, with a comment above."""
-    content = {
-        "threshold": float(threshold),
-        "models": list(models),
-        "weights": {key: list(row) for key, row in weights.items()},
-    }
+    content = {"models": list(models), "weights": {key: list(row) for key, row in weights.items()}}
     comment = "".join(f"# {line}\n" for line in note.splitlines())
-    return comment + str(yaml.safe_dump(content, sort_keys=False, default_flow_style=None))
+    # Not as a float: YAML would write 0.00001 as 1.0e-05, which is read as no plain decimal.
+    exact = format(Decimal(threshold.numerator) / Decimal(threshold.denominator), "f")
+    return f"{comment}threshold: {exact}\n" + str(yaml.safe_dump(content, sort_keys=False, default_flow_style=None))

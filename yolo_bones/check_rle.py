@@ -18,7 +18,7 @@ from pathlib import Path
 from yolo_bones import __version__
 from yolo_bones.command_line import progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.files import write_text
+from yolo_bones.files import refuse_inputs, write_text
 from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.rle import ImageSize
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     paths = {path.name: path for path in find_images(arguments.images)}
+    refuse_inputs([arguments.json], [arguments.prediction, *paths.values()])
     audit = audit_rows(arguments.prediction, _sizes(paths))
     if audit.faults:
         raise InputErrors(audit.faults)

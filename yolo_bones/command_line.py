@@ -74,10 +74,19 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def size_source(arguments: argparse.Namespace) -> SizeOf:
-    """How the arguments of `add_size_arguments` give an image's size; a parquet table knows it itself."""
+    """How the arguments of `add_size_arguments` give an image's size; a parquet table knows it itself.
+
+    Where nothing tells it, the usual size is taken and `arguments.size_was_assumed` is set.
+    """
     if arguments.images is None:
         given: ImageSize | None = arguments.size
-        return lambda rows: given or rows.size or USUAL_SIZE
+
+        def from_argument(rows: ImageRows) -> ImageSize:
+            if given is None and rows.size is None:
+                arguments.size_was_assumed = True
+            return given or rows.size or USUAL_SIZE
+
+        return from_argument
     by_name = {path.name: path for path in find_images(arguments.images)}
 
     def from_header(rows: ImageRows) -> ImageSize:

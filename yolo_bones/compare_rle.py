@@ -17,7 +17,7 @@ from typing import Final
 
 from yolo_bones.command_line import add_size_arguments, count_argument, progress, run_command, say, size_source
 from yolo_bones.comparison import compare_scores
-from yolo_bones.files import write_text
+from yolo_bones.files import refuse_inputs, write_text
 from yolo_bones.image_table import patients_of_images, read_patients
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.rle_table import RleTable, SizeOf, aligned_masks, open_rle_table
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    refuse_inputs([arguments.json], [arguments.a, arguments.b, arguments.truth, arguments.patients])
     patients = read_patients(arguments.patients)
     tables = [open_rle_table(path) for path in (arguments.a, arguments.b, arguments.truth)]
     a, b = score_pair(tables, size_source(arguments), arguments.quiet)

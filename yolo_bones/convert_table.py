@@ -3,8 +3,8 @@
     python -m yolo_bones.convert_table a.csv a.parquet
     python -m yolo_bones.convert_table a.parquet a.csv
 
-A CSV in canonical form (29 rows an image in channel order) comes back byte for byte. What another CSV loses in writing,
-such as its order of rows or `nan` for an empty mask, is counted and said.
+A CSV in canonical form (29 rows an image in channel order, runs that do not touch, plain line ends) comes back byte for
+byte. Any other comes back in canonical form, with the same masks; `nan` for an empty mask is counted and said.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from yolo_bones.command_line import USUAL_SIZE, add_size_arguments, progress, run_command, say, size_source
-from yolo_bones.errors import InputError, RefusedError
-from yolo_bones.files import refuse_to_overwrite, sweep_beside
+from yolo_bones.errors import InputError
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_beside
 from yolo_bones.rle import RunLengthMasks
-from yolo_bones.rle_table import SUFFIX, CsvTable, aligned_masks, open_rle_table, write_masks
+from yolo_bones.rle_table import SUFFIX, aligned_masks, open_rle_table, write_masks
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,8 +36,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     target: Path = arguments.target
     if target.is_dir():
         raise InputError(target, "", "a file name to write", "a folder")
-    if target.resolve() == arguments.source.resolve():
-        raise RefusedError(f"{target}: is the input, which is never changed; write to another name")
+    refuse_inputs([target], [arguments.source])
     refuse_to_overwrite(target, arguments.overwrite)
     sweep_beside(target)
     table = open_rle_table(arguments.source)
@@ -48,7 +47,7 @@ def _convert(arguments: argparse.Namespace) -> int:
             yield rows.image_name, masks[0]
 
     count = write_masks(target, images())
-    if target.suffix.lower() == SUFFIX and isinstance(table, CsvTable) and not (arguments.size or arguments.images):
+    if target.suffix.lower() == SUFFIX and getattr(arguments, "size_was_assumed", False):
         say(f"note: no --size or --images given: every image was taken as {USUAL_SIZE}", arguments.quiet)
     for name, mended in table.counters.items():
         say(f"mended {mended} x {name}", arguments.quiet)

@@ -13,7 +13,7 @@ import numpy as np
 from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.command_line import progress, size_source
 from yolo_bones.errors import InputError
-from yolo_bones.image_table import read_patients
+from yolo_bones.image_table import patients_of_images, read_patients
 from yolo_bones.rle_table import RleTable, aligned_tables, open_rle_table
 from yolo_bones.weight_fitting import MOST_MODELS, Fit, count_image, describe_fit, fit_weights
 
@@ -44,17 +44,15 @@ def fit_ballot(arguments: argparse.Namespace, tables: Sequence[RleTable], thresh
     if arguments.folds < 2:
         raise InputError("--folds", "", "at least 2", arguments.folds)
     patient_of = read_patients(arguments.patients)
-    counts, patients = [], []
+    counts, names = [], []
     truth = open_rle_table(arguments.fit_weights)
     # Fresh readers: the vote reads its own from the top and counts its own repairs.
     readers = [open_rle_table(table.path) for table in tables]
     found = aligned_tables([truth, *readers], size_source(arguments), others_may_hold_more=True)
     for rows, (true_masks, *opinions) in progress(found, "fitting", quiet=arguments.quiet):
-        name = rows[0].image_name
-        if name not in patient_of:
-            raise InputError(arguments.patients, "image_name", f"a row for {name} of {truth.path.name}", "none")
-        counts.append(count_image(true_masks, opinions))
-        patients.append(patient_of[name])
+        counts.append(count_image(true_masks, opinions).astype(np.int32))
+        names.append(rows[0].image_name)
+    patients = list(patients_of_images(arguments.patients, patient_of, names).values())
     fit = fit_weights(np.stack(counts), patients, threshold, arguments.folds, arguments.seed)
     folds = min(arguments.folds, len(set(patients)))
     note = describe_fit(fit, len(patients), len(set(patients)), folds)

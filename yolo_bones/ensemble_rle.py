@@ -22,6 +22,7 @@ from typing import Any
 from yolo_bones.ballot_files import Weights, read_ballot_file, read_fraction, weights_by_bone, written_ballot
 from yolo_bones.bones import BONES
 from yolo_bones.command_line import (
+    USUAL_SIZE,
     add_size_arguments,
     count_argument,
     progress,
@@ -30,11 +31,11 @@ from yolo_bones.command_line import (
     size_source,
 )
 from yolo_bones.ensemble_fit import fit_ballot
-from yolo_bones.errors import InputError, RefusedError
-from yolo_bones.files import refuse_to_overwrite, sweep_beside, write_text
+from yolo_bones.errors import InputError
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_beside, write_text
 from yolo_bones.manifest import build_manifest
 from yolo_bones.rle import ImageSize, RunLengthMasks
-from yolo_bones.rle_table import ImageRows, RleTable, aligned_tables, open_rle_table, write_masks
+from yolo_bones.rle_table import SUFFIX, ImageRows, RleTable, aligned_tables, open_rle_table, write_masks
 from yolo_bones.soft import SoftRows, SoftTable
 from yolo_bones.soft_voting import SoftVoter
 from yolo_bones.staple import load_simpleitk, staple
@@ -78,6 +79,7 @@ class _Plan:
     weights: Weights
     fit: dict[str, Any] | None
     weights_text: str | None
+    notes: tuple[str, ...] = ()
 
 
 def _ensemble(arguments: argparse.Namespace) -> int:
@@ -99,12 +101,12 @@ def _ensemble(arguments: argparse.Namespace) -> int:
             yield rows[0].image_name, decided
 
     count = write_masks(arguments.out, images())
-    counters = {table.path.name: dict(table.counters) for table in tables if table.counters}
+    counters = {name: dict(table.counters) for name, table in zip(names, tables, strict=True) if table.counters}
     report = build_manifest(
         "ensemble_rle",
         _settings(arguments, names, plan),
         {"images": count},
-        _warnings(names, plan.ballot if arguments.method == "vote" else None),
+        [*plan.notes, *_size_notes(arguments), *_sole_deciders(names, tables, arguments.method, plan.ballot)],
         counters=counters,
         fit=plan.fit,
         agreement=agreement.as_record(),
@@ -127,19 +129,21 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
     if arguments.fit_weights is not None:
         outputs["weights"] = out.with_name(f"{out.stem}.weights.yaml")
     sources = [*arguments.models, arguments.fit_weights, arguments.patients, arguments.class_weights]
+    refuse_inputs(outputs.values(), sources)
     for target in outputs.values():
-        for source in filter(None, sources):
-            if target.resolve() == source.resolve():
-                raise RefusedError(f"{target}: is an input, which is never changed; write to another name")
         refuse_to_overwrite(target, arguments.overwrite)
     sweep_beside(*outputs.values())
     return outputs
 
 
 def _model_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Base names; the whole path as given where two are alike."""
+    """Base names; the whole path as given where two are alike, numbered where even that is."""
     names = [path.name for path in paths]
-    return tuple(str(path) if names.count(path.name) > 1 else path.name for path in paths)
+    whole = [str(path) if names.count(path.name) > 1 else path.name for path in paths]
+    return tuple(
+        f"{name} ({whole[: place + 1].count(name)})" if whole.count(name) > 1 else name
+        for place, name in enumerate(whole)
+    )
 
 
 def _check_options(arguments: argparse.Namespace, tables: Sequence[RleTable]) -> None:
@@ -161,10 +165,14 @@ def _check_options(arguments: argparse.Namespace, tables: Sequence[RleTable]) ->
 def _plan(arguments: argparse.Namespace, tables: Sequence[RleTable], names: tuple[str, ...]) -> _Plan:
     threshold = None if arguments.threshold is None else read_fraction(arguments.threshold, "--threshold", "")
     fit = text = None
+    notes: tuple[str, ...] = ()
     half = Fraction(1, 2)
     if arguments.class_weights is not None:
-        weights, written = read_ballot_file(arguments.class_weights, names)
+        weights, written, others = read_ballot_file(arguments.class_weights, names)
         threshold = written if threshold is None else threshold
+        if others is not None:
+            known = ", ".join(others)
+            notes = (f"{arguments.class_weights.name} was made for {known}; its weights were taken in the order given",)
     elif arguments.fit_weights is not None:
         fitted = fit_ballot(arguments, tables, threshold or half)
         weights = {key: tuple(map(Fraction, row)) for key, row in fitted.weights.items()}
@@ -176,7 +184,7 @@ def _plan(arguments: argparse.Namespace, tables: Sequence[RleTable], names: tupl
     threshold = half if threshold is None else threshold
     source = arguments.class_weights or ("--weights" if arguments.weights else "--threshold")
     try:
-        return _Plan(ballot_of(weights_by_bone(weights), threshold), threshold, weights, fit, text)
+        return _Plan(ballot_of(weights_by_bone(weights), threshold), threshold, weights, fit, text, notes)
     except ValueError as error:
         expected, _, got = str(error).removeprefix("expected ").partition(", got ")
         raise InputError(source, "", expected, got or None) from error
@@ -208,7 +216,8 @@ def _decision(arguments: argparse.Namespace, tables: Sequence[RleTable], plan: _
     try:
         soft_voter = SoftVoter(plan.ballot, plan.threshold, arguments.space)
     except ValueError as error:
-        raise InputError("--weights", "", str(error).removeprefix("expected ")) from error
+        expected, _, got = str(error).removeprefix("expected ").partition(", got ")
+        raise InputError("--threshold" if got else "--weights", "", expected, got or None) from error
 
     def by_average(rows: tuple[ImageRows, ...], masks: list[RunLengthMasks], agreement: Agreement) -> RunLengthMasks:
         size: ImageSize = masks[0].size
@@ -229,9 +238,17 @@ def _settings(arguments: argparse.Namespace, names: tuple[str, ...], plan: _Plan
     return settings
 
 
-def _warnings(names: tuple[str, ...], ballot: Ballot | None) -> list[str]:
-    """Votes that are none: one model decides whatever the others say."""
-    if ballot is None or len(names) < 2:
+def _size_notes(arguments: argparse.Namespace) -> list[str]:
+    """What a guessed size changes: the other scan order of parquet, and the crops that STAPLE sees."""
+    matters = arguments.out.suffix.lower() == SUFFIX or arguments.method == "staple"
+    if not matters or not getattr(arguments, "size_was_assumed", False):
+        return []
+    return [f"no --size or --images given: every image was taken as {USUAL_SIZE}"]
+
+
+def _sole_deciders(names: tuple[str, ...], tables: Sequence[RleTable], method: str, ballot: Ballot) -> list[str]:
+    """Votes that are none: one model decides whatever the others say. In averages every weight counts."""
+    if method != "vote" or len(names) < 2 or any(isinstance(table, SoftTable) for table in tables):
         return []
     deciders = ballot.sole_deciders()
     found = []
@@ -256,6 +273,8 @@ def agreement_table(agreement: Agreement) -> str:
         per_image = agreement.disputed[index] / max(agreement.images, 1)
         shares = "".join(f"{share:.1%}".rjust(width) for share, width in zip(outvoted[index], widths, strict=True))
         note = f"   follows {agreement.models[followed[index]]}" if followed[index] >= 0 else ""
+        if agreement.against_all[index]:
+            note += f"   {agreement.against_all[index] / max(agreement.images, 1):.0f} more against all"
         lines.append(f"{bone:<12}{per_image:>10.0f}{shares}{note}")
     return "\n".join(lines)
 

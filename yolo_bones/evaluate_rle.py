@@ -18,7 +18,7 @@ from pathlib import Path
 from yolo_bones.bones import BONES
 from yolo_bones.command_line import add_size_arguments, progress, run_command, say, size_source
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.files import refuse_to_overwrite, replacing, sweep_beside, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_beside, write_text
 from yolo_bones.image_table import patients_of_images, read_patients
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.rle_table import RleTable, SizeOf, aligned_masks, open_rle_table
@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    sources = [arguments.prediction, arguments.truth, arguments.patients, *(path for path, _ in arguments.by)]
+    refuse_inputs([arguments.per_image, arguments.json], sources)
     if arguments.per_image is not None:
         refuse_to_overwrite(arguments.per_image, arguments.overwrite)
         sweep_beside(arguments.per_image)

@@ -18,6 +18,7 @@ except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_MARK = ".tmp-"
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
 @contextlib.contextmanager
@@ -57,9 +58,17 @@ def machine_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        if _blames(target, error) and error.errno in UNWRITABLE:
             raise MachineError(f"{target}: cannot be written: {error.strerror}") from error
         raise
+
+
+def _blames(target: Path, error: OSError) -> bool:
+    """Whether an error is the target's; what cannot be read while it is written is another file's fault."""
+    if error.filename is None:
+        return True
+    name = Path(os.fsdecode(error.filename))
+    return name in (target, *target.parents) or name.name.startswith(f".{target.name}{TEMPORARY_MARK}")
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -119,6 +128,21 @@ def refuse_to_overwrite(target: Path, overwrite: bool) -> None:
     """Raise `RefusedError` when `target` exists and the user has not asked to replace it."""
     if target.exists() and not overwrite:
         raise RefusedError(f"{target}: exists already; give --overwrite to replace it")
+
+
+def refuse_inputs(targets: Iterable[Path | None], sources: Iterable[Path | None]) -> None:
+    """Raise `RefusedError` when something to be written is something that is read, or two outputs are one file."""
+    read = {source.resolve() for source in sources if source is not None}
+    written: set[Path] = set()
+    for target in targets:
+        if target is None:
+            continue
+        place = target.resolve()
+        if place in read:
+            raise RefusedError(f"{target}: is an input, which is never changed; write to another name")
+        if place in written:
+            raise RefusedError(f"{target}: would be written twice; give each output a name of its own")
+        written.add(place)
 
 
 def _umask() -> int:

@@ -14,7 +14,8 @@ The format is three arrays in numpy's own zip; without this package it is writte
             boxes[bone] = top, left, bottom - top, right - left
             pixels.append(levels[top:bottom, left:right].ravel())
     size = np.array(probabilities.shape[1:], np.int32)
-    np.savez_compressed(folder / f"{image_name}.npz", size=size, boxes=boxes, levels=np.concatenate(pixels))
+    levels = np.concatenate([np.zeros(0, np.uint8), *pixels])
+    np.savez_compressed(folder / f"{image_name}.npz", size=size, boxes=boxes, levels=levels)
 
 Level v is the probability v / 255; outside its box a bone's probability is 0. A folder of such files is read wherever a
 table of run lengths is: as masks of what lies above one half (level 128), or by `ensemble_rle` as probabilities.

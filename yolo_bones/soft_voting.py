@@ -37,10 +37,13 @@ class SoftVoter:
         space: what is averaged, probabilities or their logits.
 
     Raises:
-        ValueError: weights of so many digits that sums could overflow.
+        ValueError: weights of so many digits that sums could overflow; a threshold beyond the outermost logits.
     """
 
     def __init__(self, ballot: Ballot, threshold: Fraction, space: Space) -> None:
+        half_level = 0.5 / FULL
+        if space == "logit" and not half_level < threshold < 1 - half_level:
+            raise ValueError(f"expected a threshold from 0.002 to 0.998 for logits, got {float(threshold)}")
         self.weights = ballot.weights
         self.values = _values(space)
         limit = _logit_units(float(threshold)) if space == "logit" else None

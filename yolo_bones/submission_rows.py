@@ -80,6 +80,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered rows below the header."""
     if path.is_dir() or not path.exists():
         raise InputError(path, "", "a CSV file", "a folder" if path.is_dir() else "nothing there")
+    if not path.is_file():
+        raise InputError(path, "", "a regular file (it is read twice)", "a pipe or device")
     with path.open("rb") as stream:
         header = stream.readline(1 << 16)
         bare = header.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n").replace(b'"', b"")

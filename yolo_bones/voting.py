@@ -21,7 +21,9 @@ from yolo_bones.rle import (
     MOST_TABLED_MODELS,
     Mask,
     RunLengthMasks,
+    difference,
     interleave,
+    intersection,
     intersection_areas,
     vote_by_table,
     vote_by_weight,
@@ -115,9 +117,10 @@ class Agreement:
         models: their names.
         images: so many were voted on.
         disputed: (29,) pixels that some models have and others have not.
-        extra: (29, N) pixels that the model has and the vote has not.
-        missed: (29, N) pixels that the vote has and the model has not.
+        extra: (29, N) disputed pixels that the model has and the vote has not.
+        missed: (29, N) disputed pixels that the vote has and the model has not.
         differing: (29, N) images on which the vote is not the model's mask.
+        against_all: (29,) pixels decided against all models: none in hard votes; averages of probabilities may do so.
     """
 
     models: tuple[str, ...]
@@ -126,19 +129,23 @@ class Agreement:
     extra: Areas = field(init=False)
     missed: Areas = field(init=False)
     differing: Areas = field(init=False)
+    against_all: Areas = field(init=False)
 
     def __post_init__(self) -> None:
         self.disputed = np.zeros(BONE_COUNT, dtype=np.int64)
+        self.against_all = np.zeros(BONE_COUNT, dtype=np.int64)
         for name in ("extra", "missed", "differing"):
             setattr(self, name, np.zeros((BONE_COUNT, len(self.models)), dtype=np.int64))
 
-    def add(self, disputed: Areas, extra: Areas, missed: Areas) -> None:
-        """Count one image: (29,) and twice (29, N) pixels."""
+    def add(self, disputed: Areas, extra: Areas, missed: Areas, against_all: Areas | None = None) -> None:
+        """Count one image: (29,), twice (29, N) and (29,) pixels."""
         self.images += 1
+        overruled = np.zeros(BONE_COUNT, dtype=np.int64) if against_all is None else against_all
+        self.against_all += overruled
         self.disputed += disputed
         self.extra += extra
         self.missed += missed
-        self.differing += (extra + missed) > 0
+        self.differing += (extra + missed + overruled[:, None]) > 0
 
     def outvoted(self) -> NDArray[np.float64]:
         """(29, N) share of a bone's disputed pixels that were decided against the model; 0 where none is disputed."""
@@ -158,6 +165,7 @@ class Agreement:
             "bones": {
                 bone: {
                     "disputed_px": int(self.disputed[index]),
+                    "against_all_px": int(self.against_all[index]),
                     "outvoted": {name: round(float(share), 6) for name, share in zip(self.models, row, strict=True)},
                     "follows": self.models[followed[index]] if followed[index] >= 0 else None,
                 }
@@ -219,8 +227,12 @@ def count_pairs(opinions: Sequence[RunLengthMasks], decided: RunLengthMasks, agr
     """Count one image's agreement, model by model, for any number of models."""
     together, models = interleave(opinions), len(opinions)
     ones, none = np.ones((BONE_COUNT, models), dtype=np.int64), np.zeros(BONE_COUNT, dtype=np.int64)
-    either = vote_by_weight(together, models, ones, none).areas()
-    everyone = vote_by_weight(together, models, ones, none + (models - 1)).areas()
-    areas = np.stack([masks.areas() for masks in opinions], axis=1)
-    shared = np.stack([intersection_areas(masks, decided) for masks in opinions], axis=1)
-    agreement.add(either - everyone, areas - shared, decided.areas()[:, None] - shared)
+    either = vote_by_weight(together, models, ones, none)
+    everyone = vote_by_weight(together, models, ones, none + (models - 1))
+    disputed = difference(either, everyone)
+    inside = intersection(decided, disputed)
+    parts = [intersection(masks, disputed) for masks in opinions]
+    areas = np.stack([masks.areas() for masks in parts], axis=1)
+    shared = np.stack([intersection_areas(masks, inside) for masks in parts], axis=1)
+    against_all = difference(decided, either).areas() + difference(everyone, decided).areas()
+    agreement.add(disputed.areas(), areas - shared, inside.areas()[:, None] - shared, against_all)

@@ -23,6 +23,7 @@ from yolo_bones.splits import fold_of_patients
 MOST_MODELS: Final = 8
 MOST_WEIGHTINGS: Final = 7000
 LARGEST_WEIGHT: Final = 9
+IMAGES_AT_ONCE: Final = 64
 LEAST_PATIENTS: Final = 4
 """With fewer patients nothing can be held out in a meaningful way: equal weights."""
 
@@ -95,54 +96,70 @@ def fit_weights(counts: NDArray[np.int64], patients: Sequence[str], threshold: F
     """
     models = int(counts.shape[-1]).bit_length() - 1
     tried = weightings(models, threshold)
-    dice = _dice_of_all(counts, tried)
     names = sorted(set(patients))
     number = np.array([names.index(patient) for patient in patients])
     used = min(folds, len(names))
     equal = np.zeros(BONE_COUNT, dtype=np.int64)
-    held_out = {"equal": dice[:, :, 0].astype(np.float64)}
     if len(names) < LEAST_PATIENTS or used < 2:
-        means = held_out["equal"].mean(axis=0)
+        means = _dice_of(counts, tried.tables, equal).mean(axis=0)
         return Fit(tried.weights[equal], ("equal",) * BONE_COUNT, {"equal": means}, means)
     dealt = fold_of_patients(names, used, seed)
     fold = np.array([dealt[patient] for patient in patients])
+    sums = _dice_sums(counts, tried.tables, fold, used)
+    held_out = {"equal": _dice_of(counts, tried.tables, equal)}
     for strategy in ("global", "bone"):
-        scores = np.empty(dice.shape[:2])
+        held_out[strategy] = np.empty(held_out["equal"].shape)
         for held in range(used):
-            chosen = _best(dice[fold != held], strategy)
-            scores[fold == held] = dice[fold == held][:, np.arange(BONE_COUNT), chosen]
-        held_out[strategy] = scores
+            chosen = _best(sums.sum(axis=0) - sums[held], strategy)
+            held_out[strategy][fold == held] = _dice_of(counts[fold == held], tried.tables, chosen)
     common = "global" if _gains(held_out["global"].mean(1), held_out["equal"].mean(1), number) else "equal"
     strategies = tuple(
         "bone" if _gains(held_out["bone"][:, bone], held_out[common][:, bone], number) else common
         for bone in range(BONE_COUNT)
     )
-    final = {"equal": equal, "global": _best(dice, "global"), "bone": _best(dice, "bone")}
+    final = {"equal": equal, **{strategy: _best(sums.sum(axis=0), strategy) for strategy in ("global", "bone")}}
     rows = np.array([final[strategy][bone] for bone, strategy in enumerate(strategies)])
-    means = {strategy: scores.mean(axis=0) for strategy, scores in held_out.items()}
-    chosen_means = np.array([means[strategy][bone] for bone, strategy in enumerate(strategies)])
-    return Fit(tried.weights[rows], strategies, means, chosen_means)
+    means_of = {strategy: scores.mean(axis=0) for strategy, scores in held_out.items()}
+    chosen_means = np.array([means_of[strategy][bone] for bone, strategy in enumerate(strategies)])
+    return Fit(tried.weights[rows], strategies, means_of, chosen_means)
 
 
-def _dice_of_all(counts: NDArray[np.int64], tried: Weightings) -> NDArray[np.float32]:
-    """(I, 29, K) Dice of every weighting, bone by bone: the areas are summed in double precision."""
-    dice = np.empty((*counts.shape[:2], len(tried.weights)), dtype=np.float32)
+def _dice(areas: NDArray[np.float64], tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(I, K) Dice of one bone's areas (I, 2, 2^N) for each of K decisions."""
+    predicted = areas.sum(axis=1) @ tables.T
+    shared = areas[:, 1] @ tables.T
+    truth = areas[:, 1].sum(axis=-1, keepdims=True)
+    return np.asarray((2.0 * shared + EPSILON) / (predicted + truth + EPSILON))
+
+
+def _dice_of(counts: NDArray[np.int64], tables: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(I, 29) Dice of one decision a bone."""
+    columns = [
+        _dice(counts[:, bone].astype(np.float64), tables[chosen[bone]][None])[:, 0] for bone in range(BONE_COUNT)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _dice_sums(
+    counts: NDArray[np.int64], tables: NDArray[np.float64], fold: NDArray[np.int64], folds: int
+) -> NDArray[np.float64]:
+    """(F, 29, K) Dice of every decision, summed over the images of each fold."""
+    member = (fold == np.arange(folds)[:, None]).astype(np.float64)
+    sums = np.zeros((folds, BONE_COUNT, len(tables)))
     for bone in range(BONE_COUNT):
-        areas = counts[:, bone].astype(np.float64)
-        predicted = areas.sum(axis=1) @ tried.tables.T
-        shared = areas[:, 1] @ tried.tables.T
-        truth = areas[:, 1].sum(axis=-1, keepdims=True)
-        dice[:, bone] = (2.0 * shared + EPSILON) / (predicted + truth + EPSILON)
-    return dice
+        for first in range(0, len(counts), IMAGES_AT_ONCE):
+            part = slice(first, first + IMAGES_AT_ONCE)
+            sums[:, bone] += member[:, part] @ _dice(counts[part, bone].astype(np.float64), tables)
+    return sums
 
 
-def _best(dice: NDArray[np.float32], strategy: str) -> NDArray[np.int64]:
-    """(29,) the weighting with the highest mean Dice, for all bones together or each; of equal ones the simplest."""
-    means = dice.mean(axis=0, dtype=np.float64)
+def _best(sums: NDArray[np.float64], strategy: str) -> NDArray[np.int64]:
+    """(29,) the decision with the highest summed Dice, for all bones together or each; of equal ones the simplest."""
     if strategy == "global":
-        means = np.broadcast_to(means.mean(axis=0), means.shape)
+        sums = np.broadcast_to(sums.sum(axis=0), sums.shape)
     # What is equal but for the last digits is equal.
-    return np.asarray((means >= means.max(axis=1, keepdims=True) - 1e-7).argmax(axis=1))
+    highest = sums.max(axis=1, keepdims=True)
+    return np.asarray((sums >= highest * (1.0 - 1e-9)).argmax(axis=1))
 
 
 def _gains(new: NDArray[np.float64], old: NDArray[np.float64], patients: NDArray[np.int64]) -> bool:
@@ -154,9 +171,16 @@ def _gains(new: NDArray[np.float64], old: NDArray[np.float64], patients: NDArray
 
 def describe_fit(fit: Fit, images: int, patients: int, folds: int) -> str:
     """A few lines for the weights file and the log."""
+    if set(fit.held_out) == {"equal"}:
+        return (
+            f"{patients} patients, fewer than {LEAST_PATIENTS}: nothing could be held out, so all weights are equal\n"
+            f"  Dice on these {images} images {fit.held_out['equal'].mean():.4f}"
+        )
     lines = [f"fitted on {images} images of {patients} patients; Dice on held-out patients ({folds} folds):"]
     lines += [f"  {strategy} weights {scores.mean():.4f}" for strategy, scores in fit.held_out.items()]
-    lines.append(f"  chosen {fit.chosen.mean():.4f}")
+    lines.append(f"  chosen {fit.chosen.mean():.4f} (bone by bone the best of these, so a little too good)")
+    common = "common weights" if "global" in fit.strategies else "equal weights"
     own = [bone for bone, strategy in zip(BONES, fit.strategies, strict=True) if strategy == "bone"]
     lines.append(f"bones with weights of their own: {', '.join(own) or 'none (no gain on held-out patients)'}")
+    lines.append(f"all other bones: {common}")
     return "\n".join(lines)

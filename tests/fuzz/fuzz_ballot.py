@@ -34,7 +34,7 @@ PIECES: Final = (
 def one_input(data: bytes) -> bool:
     with temporary_file(".yaml", data) as path:
         try:
-            weights, threshold = read_ballot_file(path, MODELS)
+            weights, threshold, _ = read_ballot_file(path, MODELS)
         except InputError as error:
             said = str(error)
             assert all(line.startswith(str(path)) for line in said.splitlines()), said

@@ -13,7 +13,7 @@ import numpy as np
 from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.rle import ImageSize, RowTextError, RunLengthMasks, row_texts_to_masks
-from yolo_bones.rle_table._rows import ImageRows, RleTable
+from yolo_bones.rle_table._rows import ImageRows, RleTable, check_image_name
 
 HEADER: Final = ("image_name", "class", "rle")
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -28,8 +28,9 @@ Row = tuple[bytes, bytes, bytes]
 class CsvRows(ImageRows):
     """29 row texts and their line numbers."""
 
-    def __init__(self, path: Path, image_name: str, texts: Sequence[bytes], lines: Sequence[int]) -> None:
-        self.path = path
+    def __init__(self, table: CsvTable, image_name: str, texts: Sequence[bytes], lines: Sequence[int]) -> None:
+        self.table = table
+        self.path = table.path
         self.image_name = image_name
         self.texts = texts
         self.lines = lines
@@ -42,8 +43,13 @@ class CsvRows(ImageRows):
 
     def masks(self, size: ImageSize) -> RunLengthMasks:
         """See `ImageRows`."""
+        texts = self.texts
+        if b"nan" in texts:
+            # Pandas and spreadsheets write it for an empty RLE. Counted where rows are used; they may be read twice.
+            self.table.counters["nan_rle"] += texts.count(b"nan")
+            texts = [b"" if text == b"nan" else text for text in texts]
         try:
-            return row_texts_to_masks(self.texts, size)
+            return row_texts_to_masks(texts, size)
         except RowTextError as error:
             raise InputErrors(
                 [
@@ -106,9 +112,9 @@ class CsvTable(RleTable):
                         return
                     line += 1
                     name = row[0]
-                    texts.append(self._mended(row[2]))
+                    texts.append(row[2])
                 image_name = _checked_name(self.path, line - BONE_COUNT + 1, name)
-                yield CsvRows(self.path, image_name, texts, range(line - BONE_COUNT + 1, line + 1))
+                yield CsvRows(self, image_name, texts, range(line - BONE_COUNT + 1, line + 1))
 
     def _read(self, image_name: str) -> CsvRows:
         index = self._indexed()
@@ -122,15 +128,8 @@ class CsvTable(RleTable):
                 row = _read_row(self.path, stream, line)
                 if row is None:
                     raise InputError(f"{self.path}:{line}", "", "a file that stays as it is", "another length")
-                texts.append(self._mended(row[2]))
-        return CsvRows(self.path, image_name, texts, lines)
-
-    def _mended(self, text: bytes) -> bytes:
-        """Pandas and spreadsheets write `nan` for an empty RLE."""
-        if text == b"nan":
-            self.counters["nan_rle"] += 1
-            return b""
-        return text
+                texts.append(row[2])
+        return CsvRows(self, image_name, texts, lines)
 
 
 class _Index:
@@ -191,9 +190,13 @@ class _Index:
 
 def _opened(path: Path, buffering: int = 1 << 20) -> BinaryIO:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(path, "", "a regular file (it may be read twice)", "a pipe or device")
         return path.open("rb", buffering=buffering)
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error
+    except OSError as error:
+        raise InputError(path, "", "a readable file", error.strerror) from error
 
 
 def _read_header(path: Path, stream: BinaryIO) -> int:
@@ -240,6 +243,4 @@ def _checked_name(path: Path, line: int, name: bytes) -> str:
         image_name = name.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}:{line}", "image_name", "UTF-8 text", name.decode("utf-8", "replace")) from error
-    if not image_name or any(ord(character) < 32 for character in image_name):
-        raise InputError(f"{path}:{line}", "image_name", "the base name of an image", image_name)
-    return image_name
+    return check_image_name(f"{path}:{line}", image_name)

@@ -15,7 +15,7 @@ from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.rle import ImageSize, RunLengthMasks, coco_counts_to_masks
 from yolo_bones.rle_table._pages import check_pages
-from yolo_bones.rle_table._rows import ImageRows, RleTable
+from yolo_bones.rle_table._rows import ImageRows, RleTable, check_image_name
 
 SUFFIX: Final = ".parquet"
 COLUMNS: Final = ("image_name", "class", "height", "width", "counts")
@@ -131,8 +131,7 @@ class ParquetTable(RleTable):
             numbers: dict[str, int] = {}
             for number, name in enumerate(names):
                 place = f"{self.path}:row {BONE_COUNT * number + 1}"
-                if not name or any(ord(character) < 32 for character in name):
-                    raise InputError(place, "image_name", "the base name of an image", name)
+                check_image_name(place, name or "")
                 if numbers.setdefault(name, number) != number:
                     expected = f"{BONE_COUNT} rows for {name}"
                     raise InputError(

@@ -7,7 +7,19 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from yolo_bones.errors import InputError
 from yolo_bones.rle import ImageSize, RunLengthMasks
+
+
+def check_image_name(place: str | Path, image_name: str) -> str:
+    """A name that every form of a table can hold.
+
+    Raises:
+        InputError: it is empty, holds control characters, or is not UTF-8.
+    """
+    if not image_name or any(ord(character) < 32 or "\ud800" <= character <= "\udfff" for character in image_name):
+        raise InputError(place, "image_name", "the base name of an image, UTF-8 without control characters", image_name)
+    return image_name
 
 
 class ImageRows(ABC):

@@ -27,7 +27,7 @@ from yolo_bones.bones import BONE_COUNT
 from yolo_bones.errors import InputError
 from yolo_bones.files import replacing
 from yolo_bones.rle import ImageSize, RunLengthMasks, empty_masks, encode_crop, stack
-from yolo_bones.rle_table._rows import ImageRows, RleTable
+from yolo_bones.rle_table._rows import ImageRows, RleTable, check_image_name
 
 SOFT_SUFFIX: Final = ".npz"
 ON_LEVEL: Final = 128
@@ -218,6 +218,8 @@ class SoftTable(RleTable):
         found = sorted(path for path in self.path.iterdir() if path.suffix == SOFT_SUFFIX and path.name[0] != ".")
         if not found:
             raise InputError(self.path, "", f"at least one {SOFT_SUFFIX} file", "none")
+        for path in found:
+            check_image_name(self.path, path.name.removesuffix(SOFT_SUFFIX))
         return found
 
     def images(self) -> Iterator[ImageRows]:
