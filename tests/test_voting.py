@@ -155,6 +155,7 @@ def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
         ("weights: {default: [1, 1]}\nmore: 1", "more: expected"),
         ("models: [b.csv, a.csv]\nweights: {default: [1, 1]}", r"models: expected the inputs a\.csv, b\.csv"),
         ("models: [c.csv]\nweights: {default: [1, 1]}", "models: expected the inputs"),
+        ('? "a\\nb"\n: 1', r"a\\nb: expected"),
         ("threshold: x\nweights: {default: [1, 1]}", "threshold: expected a decimal number"),
         ("- 1", "expected keys weights"),
         ("", "expected keys weights"),
@@ -163,7 +164,7 @@ def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
         ("weights: {default: [1, !!int ]}", "a YAML file of weights"),
         ("weights: !x {default: [1, 1]}", "a YAML file of weights"),
         ("[" * 5000, "a YAML file of weights"),
-        ("? [1]\n: 2", "YAML file of weights|keys"),
+        ('weights: {default: [1, 1]}\n"a\\nb": 1', r"a\\nb: expected"),
     ],
 )
 def test_weights_files_that_are_wrong(tmp_path: Path, text: str, says: str) -> None:

@@ -38,9 +38,11 @@ class InputError(YoloBonesError):
         self.field = field
         self.expected = expected
         self.got = got
-        place = f"{self.file}: {field}" if field else self.file
+        # Names come from the input: whatever they hold, an error stays one line.
+        file_shown, field_shown = one_line(self.file, 4096), one_line(field, 200)
+        place = f"{file_shown}: {field_shown}" if field else file_shown
         found = "" if got is None else f", got {one_line(got)}"
-        super().__init__(f"{place}: expected {expected}{found}")
+        super().__init__(f"{place}: expected {one_line(expected, 4096)}{found}")
 
 
 class InputErrors(InputError):
