@@ -155,7 +155,6 @@ def test_weights_file_bone_over_group_over_default(tmp_path: Path) -> None:
         ("weights: {default: [1, 1]}\nmore: 1", "more: expected"),
         ("models: [b.csv, a.csv]\nweights: {default: [1, 1]}", r"models: expected the inputs a\.csv, b\.csv"),
         ("models: [c.csv]\nweights: {default: [1, 1]}", "models: expected the inputs"),
-        ('? "a\\nb"\n: 1', r"a\\nb: expected"),
         ("threshold: x\nweights: {default: [1, 1]}", "threshold: expected a decimal number"),
         ("- 1", "expected keys weights"),
         ("", "expected keys weights"),
