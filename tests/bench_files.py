@@ -18,7 +18,7 @@ from yolo_bones.ensemble_rle import main as ensemble
 
 MODELS = 5
 SHAPE = (2048, 2048)
-ROUNDS = 5
+ROUNDS = 3
 USUAL_IMAGES = 6
 """The usual snippet is measured on so many images; its time grows with them."""
 

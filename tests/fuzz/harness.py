@@ -41,17 +41,19 @@ def instrumented(module: str) -> contextlib.AbstractContextManager[Any]:
     """Imports of yolo_bones inside count coverage where the module runs as a script."""
     if module != "__main__":
         return contextlib.nullcontext()
-    atheris = _atheris()
+    return _atheris().instrument_imports(include=["yolo_bones"])
+
+
+def _release_comparisons(atheris: Any) -> None:
+    """Keep atheris 3.0.0 from never releasing what a comparison returns: megabytes where that is an array."""
     traced = atheris._trace_cmp
 
     def compare(left: Any, right: Any, kind: int, *rest: Any) -> Any:
-        # atheris 3.0.0 never releases what a comparison returns: megabytes where that is an array.
         if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
             return COMPARISONS[kind](left, right)
         return traced(left, right, kind, *rest)
 
     atheris._trace_cmp = compare
-    return atheris.instrument_imports(include=["yolo_bones"])
 
 
 def fuzz(
@@ -72,7 +74,14 @@ def fuzz(
     """
     atheris = _atheris()
 
+    first = True
+
     def once(data: bytes) -> None:
+        nonlocal first
+        if first:
+            # atheris puts its own function there when it starts.
+            _release_comparisons(atheris)
+            first = False
         one_input(data)
 
     def mutate(data: bytes, longest_now: int, seed: int) -> bytes:
