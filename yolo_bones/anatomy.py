@@ -1,4 +1,4 @@
-"""The anatomy every room shares: typical size, place and outline of each bone in the hand's own frame.
+"""The anatomy every room shares: the hand's own frame, the measures of a bone in it, and their typical values.
 
 The frame: origin in the capitate's centroid, `distalward` along the third metacarpal (finger-11), `thumbward` across it,
 the same for both hands; the unit is the third metacarpal's length. Angles are against the third metacarpal, in degrees,
@@ -7,6 +7,7 @@ positive when the bone's tip leans towards the thumb. Scale-free, numpy only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +46,7 @@ class BoneMeasures:
         return float((widths * centres).sum() / widths.sum())
 
 
+THIRD_METACARPAL: Final = "finger-11"
 THIRD_METACARPAL_LENGTH_2048_PX: Final = (450.8, 27.9)
 """Mean and standard deviation in images of 2048 x 2048 pixels."""
 
@@ -88,3 +90,150 @@ def direction_xy(angle_deg: float) -> NDArray[np.float64]:
     """Unit vector (thumbward, distalward) of a bone's axis at an angle against the third metacarpal."""
     angle = np.deg2rad(angle_deg)
     return np.array([np.sin(angle), np.cos(angle)])
+
+
+SLICES: Final = 10
+"""Equal slices along a bone's axis in which its width is measured."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """Moments of a set of pixels, the image's own axes and pixels as unit.
+
+    Attributes:
+        centroid_xy: (2,) mean of the pixel centres.
+        axis_xy: (2,) unit vector of the main axis (largest second moment); its sign carries no meaning.
+        length_px, width_px: extents along and across the main axis, one pixel for a single pixel.
+        area_px: number of pixels.
+    """
+
+    centroid_xy: NDArray[np.float64]
+    axis_xy: NDArray[np.float64]
+    length_px: float
+    width_px: float
+    area_px: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandFrame:
+    """Where a hand lies in its image: origin, directions and unit of every measure here.
+
+    Attributes:
+        origin_xy: (2,) the capitate's centroid in pixels.
+        thumbward_xy, distalward_xy: (2,) unit vectors; distalward is the third metacarpal's main axis, thumbward stands
+            at a right angle to it and points to the thumb on either hand.
+        unit_px: the third metacarpal's length in pixels.
+    """
+
+    origin_xy: NDArray[np.float64]
+    thumbward_xy: NDArray[np.float64]
+    distalward_xy: NDArray[np.float64]
+    unit_px: float
+
+    def to_hand(self, points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., 2) pixels (x, y) to (..., 2) hand coordinates (thumbward, distalward)."""
+        moved = np.asarray(points_xy, dtype=np.float64) - self.origin_xy
+        return np.stack([moved @ self.thumbward_xy, moved @ self.distalward_xy], axis=-1) / self.unit_px
+
+    @property
+    def thumb_left(self) -> bool:
+        """Whether the thumb's side of a hand that points up is the image's left."""
+        x, y = self.distalward_xy
+        return float(self.thumbward_xy @ np.array([-y, x])) < 0.0
+
+    @property
+    def tilt_deg(self) -> float:
+        """The third metacarpal against the image's vertical, positive when its tip leans to the image's right."""
+        return float(np.degrees(np.arctan2(self.distalward_xy[0], -self.distalward_xy[1])))
+
+
+@dataclass(frozen=True, slots=True)
+class BoneMeasure:
+    """One bone of one hand, lengths in units of the third metacarpal, as `BoneMeasures` holds their statistics."""
+
+    area: float
+    length: float
+    width: float
+    thumbward: float
+    distalward: float
+    angle_deg: float
+    slice_widths: tuple[float, ...]
+
+
+def measure_shape(pixels_xy: NDArray[np.float64]) -> Shape:
+    """Centroid, main axis and extents of a mask.
+
+    Args:
+        pixels_xy: (N, 2) centres of the mask's pixels, x before y, N >= 1.
+
+    Raises:
+        ValueError: if there is no pixel.
+    """
+    if len(pixels_xy) == 0:
+        raise ValueError("measure_shape: expected at least one pixel, got none")
+    centroid = pixels_xy.mean(axis=0)
+    centred = pixels_xy - centroid
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axis = vectors[:, 1]
+    along, across = centred @ axis, centred @ np.array([-axis[1], axis[0]])
+    return Shape(centroid, axis, float(np.ptp(along)) + 1.0, float(np.ptp(across)) + 1.0, len(pixels_xy))
+
+
+def find_hand_frame(shapes: Mapping[str, Shape]) -> HandFrame | None:
+    """The frame of a hand from its bones' shapes.
+
+    The thumb's side is where index and thumb lie against ring and little finger (mean sign over all bones found).
+
+    Args:
+        shapes: bone -> shape.
+
+    Returns:
+        None when the capitate, the third metacarpal or every bone that tells the side is missing.
+    """
+    if "Capitate" not in shapes or THIRD_METACARPAL not in shapes:
+        return None
+    origin, metacarpal = shapes["Capitate"].centroid_xy, shapes[THIRD_METACARPAL]
+    distalward = metacarpal.axis_xy
+    if distalward @ (metacarpal.centroid_xy - origin) < 0:
+        distalward = -distalward
+    across = np.array([-distalward[1], distalward[0]])
+    votes = 0.0
+    for bone, typical in TYPICAL.items():
+        if bone in shapes and abs(typical.thumbward) > 2.5 * typical.thumbward_sd:
+            votes += np.sign(typical.thumbward) * np.sign(across @ (shapes[bone].centroid_xy - origin))
+    if votes == 0.0:
+        return None
+    return HandFrame(origin, across * np.sign(votes), distalward, metacarpal.length_px)
+
+
+def measure_bone(pixels_xy: NDArray[np.float64], frame: HandFrame, shape: Shape | None = None) -> BoneMeasure:
+    """A bone's area, extents, place, direction and ten slice widths in the hand's frame.
+
+    Args:
+        pixels_xy: (N, 2) centres of the mask's pixels.
+        frame: of the same image.
+        shape: of the same pixels, when it is known already.
+
+    Returns:
+        The measures; `angle_deg` lies in (-90, 90], the slices run from proximal to distal, each slice's width is its
+        area over its length.
+    """
+    shape = measure_shape(pixels_xy) if shape is None else shape
+    axis = shape.axis_xy
+    lean, rise = float(axis @ frame.thumbward_xy), float(axis @ frame.distalward_xy)
+    if rise < 0.0 or (rise == 0.0 and lean < 0.0):
+        axis, lean, rise = -axis, -lean, -rise
+    along = (pixels_xy - shape.centroid_xy) @ axis
+    low, thickness = along.min() - 0.5, shape.length_px / SLICES
+    slices = np.minimum(((along - low) / thickness).astype(np.int64), SLICES - 1)
+    widths = np.bincount(slices, minlength=SLICES) / (thickness * frame.unit_px)
+    thumbward, distalward = frame.to_hand(shape.centroid_xy)
+    return BoneMeasure(
+        area=shape.area_px / frame.unit_px**2,
+        length=shape.length_px / frame.unit_px,
+        width=shape.width_px / frame.unit_px,
+        thumbward=float(thumbward),
+        distalward=float(distalward),
+        angle_deg=float(np.degrees(np.arctan2(lean, rise))),
+        slice_widths=tuple(float(width) for width in widths),
+    )
