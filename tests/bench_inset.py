@@ -13,7 +13,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from yolo_bones.phantom.patients import PhantomSettings, draw_patient
+from yolo_bones.phantom.patients import draw_patient
+from yolo_bones.phantom.settings import PhantomSettings
 from yolo_bones.polygons import fill_polygon, inset_polygon
 from yolo_bones.rle import ImageSize
 
@@ -43,7 +44,7 @@ def label_dice(points: np.ndarray, input_px: int, ratio: int, inset: float, shif
 
 
 def main() -> None:
-    settings = PhantomSettings(3, 0, seed=5, height=NATIVE, width=NATIVE, bent=0.3, spread=1.0)
+    settings = PhantomSettings(3, 0, seed=5, height=NATIVE, width=NATIVE, bent=0.3)
     hands = [image for number in (1, 2, 3) for image in draw_patient(settings, number)]
     shifts = np.random.default_rng(0).uniform(0.0, 4.0, (16, 2))
     print("mean Dice of perfectly learnt labels, by inset in input pixels")

@@ -28,7 +28,8 @@ from yolo_bones.detector.network import Detector
 from yolo_bones.detector.weights import SHIPPED, SHIPPED_LONGEST_PX
 from yolo_bones.merger import merge_candidates
 from yolo_bones.metrics import dice_per_channel
-from yolo_bones.phantom.patients import PhantomSettings, draw_patient, row_texts
+from yolo_bones.phantom.patients import draw_patient, row_texts
+from yolo_bones.phantom.settings import PhantomSettings
 from yolo_bones.rle import ImageSize, masks_to_row_texts, row_texts_to_masks
 
 import torch  # isort: skip
@@ -118,7 +119,7 @@ def main() -> None:
 
 def one_image() -> tuple:
     torch.set_num_threads(1)
-    settings = PhantomSettings(1, 0, seed=77, height=2048, width=2048, bent=0.0, spread=1.0)
+    settings = PhantomSettings(1, 0, seed=77, height=2048, width=2048, bent=0.0)
     image = draw_patient(settings, 1)[0]
     detector = Detector(SHIPPED, SHIPPED_LONGEST_PX)
     candidates = detector.detect(image.pixels)

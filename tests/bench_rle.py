@@ -21,7 +21,8 @@ import numpy as np
 
 from tests import bench_peers as peers
 from tests.bench_files import bench_files
-from yolo_bones.phantom.patients import PhantomSettings, draw_patient, row_texts
+from yolo_bones.phantom.patients import draw_patient, row_texts
+from yolo_bones.phantom.settings import PhantomSettings
 from yolo_bones.rle import (
     ImageSize,
     RunLengthMasks,
@@ -82,7 +83,7 @@ def moved(mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def hands(count: int) -> list[Image]:
     """Synthetic hands; made once, for the bench only."""
-    settings = PhantomSettings(count, 0, seed=77, height=2048, width=2048, bent=0.2, spread=1.0)
+    settings = PhantomSettings(count, 0, seed=77, height=2048, width=2048, bent=0.2)
     size = ImageSize(2048, 2048)
     generator = np.random.default_rng(0)
     found = []

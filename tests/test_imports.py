@@ -57,6 +57,8 @@ COMMANDS = (
     "make_phantoms",
     "ship_weights",
 )
+COMMAND_MODULES = ("yolo_bones.phantom.statistics",)
+"""Commands that live in a room."""
 HEAVY = {"torch", "torchvision", "ultralytics", "matplotlib"}
 HEAVY_ROOMS = ("detector", "training")
 
@@ -64,7 +66,7 @@ HEAVY_ROOMS = ("detector", "training")
 def floor_of(module: str) -> int:
     """Floor of `yolo_bones.<room>...`; commands and converters are on top."""
     parts = module.split(".")
-    if parts[0] == "converters":
+    if parts[0] == "converters" or module in COMMAND_MODULES:
         return len(FLOORS)
     room = parts[1] if len(parts) > 1 else "yolo_bones"
     if room in COMMANDS:

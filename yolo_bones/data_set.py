@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from yolo_bones.annotations import AnnotatedImage, RepairLog, read_annotations
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.image_files import SUFFIXES, check_image_name, read_grey
 from yolo_bones.rle import ImageSize
+from yolo_bones.strict_json import read_strict_json
 
+MOST_REPORT_BYTES: Final = 16_000_000
 STRANGE_SUFFIXES: Final = (".bmp", ".dcm", ".dicom", ".gif", ".jp2", ".tif", ".tiff", ".webp")
 """Images that are not read: leaving them out silently would lose them."""
 
@@ -66,13 +69,15 @@ class DataSet:
         return tuple(sorted({checked.pair.patient_id for checked in self.pairs}))
 
     def report(self) -> dict[str, Any]:
-        """Counts and repairs; file names are relative to the root."""
+        """Counts, repairs, and `source` where a generator made the data; file names are relative to the root."""
         listed = [asdict(repair) for repair in self.repairs.repairs]
         for repair in listed:
             repair["file"] = Path(repair["file"]).relative_to(self.root).as_posix()
+        source = read_source(self.root)
         return {
             "images": len(self.pairs),
             "patients": len(self.patients),
+            **({} if source is None else {"source": source}),
             "counters": self.repairs.counters,
             "repairs": listed,
         }
@@ -86,6 +91,25 @@ def find_root(raw: Path) -> Path:
         if (candidate / "DCM").is_dir() and (candidate / "outputs_json").is_dir():
             return candidate
     raise InputError(raw, "", "DCM/ and outputs_json/, here or in train/", "a folder without them")
+
+
+def read_source(root: Path) -> dict[str, Any] | None:
+    """What a generator of images says about the data set, for the report of whatever is made from it.
+
+    Args:
+        root: folder with `DCM` and `outputs_json`; the generator's report.json lies there or, for `train`, one above.
+
+    Returns:
+        Its settings and versions, without lists of single cells or images; None where no generator made the data.
+    """
+    for folder in (root, root.parent) if root.name == "train" else (root,):
+        try:
+            found = read_strict_json(folder / "report.json", Counter(), MOST_REPORT_BYTES)
+        except InputError:
+            continue
+        if isinstance(found, dict) and isinstance(found.get("generator"), str):
+            return {name: value for name, value in found.items() if not isinstance(value, list)}
+    return None
 
 
 def find_pairs(root: Path, faults: list[InputError]) -> list[Pair]:

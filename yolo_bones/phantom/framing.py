@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.anatomy import THIRD_METACARPAL_LENGTH_2048_PX
 from yolo_bones.bones import ARM_BONES
-from yolo_bones.phantom.skeleton import Patient, Pose, PosedBone, rotate
+from yolo_bones.phantom.growth import Patient
+from yolo_bones.phantom.pose import Pose, turn_in_plane
+from yolo_bones.phantom.skeleton import PosedBone
 from yolo_bones.phantom.surface import Surface
 
 REFERENCE_SIZE = 2048
 MARGIN_2048_PX = 25.0
+CAPITATE_X_2048_PX: Final = (1005.0, 50.0)
+CAPITATE_Y_2048_PX: Final = {"straight": (1415.0, 50.0), "bent": (1275.0, 50.0)}
+"""Mean and standard deviation of the capitate's place; with a bent wrist more of the forearm is in the frame."""
+BENT_FROM_DEG: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Frame:
 
     def to_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (N, 3) hand coordinates to (x, y, depth): pixels, pixels, units of the third metacarpal."""
-        in_plane = rotate(points[:, :2], self.turn_deg)
+        in_plane = points[:, :2] @ turn_in_plane(self.turn_deg)[:2, :2].T
         side = -1.0 if self.thumb_left else 1.0
         x = self.origin_xy[0] + side * self.unit_px * in_plane[:, 0]
         y = self.origin_xy[1] - self.unit_px * in_plane[:, 1]
@@ -60,10 +67,11 @@ def draw_frame(
     height, width = size
     factor = height / REFERENCE_SIZE
     unit_px = THIRD_METACARPAL_LENGTH_2048_PX[0] * patient.scale * factor
-    forearm_tilt = 1.5 * patient.spread * rng.standard_normal()
-    turn = -(pose.deviation_deg + forearm_tilt)
-    x = (1005.0 - 1024.0 + 45.0 * patient.spread * rng.standard_normal()) * factor + width / 2
-    y = (1333.5 + 70.0 * patient.spread * rng.standard_normal()) * factor
+    turn = -(pose.deviation + pose.forearm_tilt)
+    mean_y, deviation_y = CAPITATE_Y_2048_PX["bent" if pose.deviation > BENT_FROM_DEG else "straight"]
+    chance = patient.spread * rng.standard_normal(2)
+    x = (CAPITATE_X_2048_PX[0] - REFERENCE_SIZE / 2 + CAPITATE_X_2048_PX[1] * chance[0]) * factor + width / 2
+    y = (mean_y + deviation_y * chance[1]) * factor
     frame = Frame(height, width, unit_px, thumb_left, float(turn), (float(x), float(y)))
     return _moved_inside(frame, bones, MARGIN_2048_PX * factor)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,42 +12,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import BONES
 from yolo_bones.files import write_bytes, write_text
+from yolo_bones.phantom.annotation_files import annotation_record, stamp
+from yolo_bones.phantom.annotators import draw_bones
+from yolo_bones.phantom.exposure import draw_exposure
 from yolo_bones.phantom.framing import draw_frame
-from yolo_bones.phantom.projection import Shadow
-from yolo_bones.phantom.radiograph import draw_exposure, render
-from yolo_bones.phantom.skeleton import Patient, draw_pose, grow_patient, pose_bones
-from yolo_bones.polygons import IntegerPoints, fill_polygon, trace_mask
-from yolo_bones.rle import ImageSize, empty_masks, encode_crop, masks_to_row_texts, stack
+from yolo_bones.phantom.growth import Patient, grow_patient
+from yolo_bones.phantom.planted_errors import PlannedError, plan_errors, plant
+from yolo_bones.phantom.pose import draw_pose
+from yolo_bones.phantom.radiograph import render
+from yolo_bones.phantom.settings import PhantomSettings, Stream, patient_name, person_of
+from yolo_bones.phantom.skeleton import pose_bones
+from yolo_bones.phantom.truth import truth_outlines, truth_texts
+from yolo_bones.polygons import IntegerPoints
+from yolo_bones.rle import ImageSize
 
-GENERATOR_VERSION: Final = 1
 FIRST_EXPOSURE_MS: Final = 1_660_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PhantomSettings:
-    """What a set of phantoms is made from; the same settings give the same bytes.
-
-    Attributes:
-        patients, test_patients: how many; two images each.
-        seed: of all chance.
-        height, width: of each image in pixels.
-        bent: share of patients with a bent wrist.
-        spread: factor on every deviation from the typical hand and exposure.
-    """
-
-    patients: int
-    test_patients: int
-    seed: int
-    height: int
-    width: int
-    bent: float
-    spread: float
-
-    def as_record(self) -> dict[str, Any]:
-        """For reports and manifests."""
-        return {"generator": "yolo_bones.phantom", "generator_version": GENERATOR_VERSION, **asdict(self)}
+SHARE_WITH_SIDE_IN_NAME: Final = 0.04
+SIDES: Final = ("_R", "_L")
+"""What a few file names say: the earlier image shows the right hand, whose thumb is on the left."""
+HANDS: Final = (0, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,80 +48,139 @@ class PhantomImage:
     pixels: NDArray[np.uint8]
     outlines: dict[str, IntegerPoints]
 
+    @property
+    def size(self) -> ImageSize:
+        """Of the pixels."""
+        return ImageSize(*self.pixels.shape)
 
-def draw_patient(settings: PhantomSettings, number: int) -> list[PhantomImage]:
-    """Both hands of patient `number` (from 1); the earlier file shows the thumb on the left."""
-    rng = np.random.default_rng([settings.seed, number])
-    patient = grow_patient(rng, settings.spread)
-    bent = bool(rng.random() < settings.bent)
+
+@dataclass(frozen=True, slots=True)
+class WrittenPatient:
+    """What is remembered of a patient whose files are written.
+
+    Attributes:
+        truth: image file name -> the 29 truth masks as submission text.
+        planted: what was done to the annotations on purpose.
+    """
+
+    truth: dict[str, list[str]]
+    planted: list[dict[str, Any]]
+
+
+def draw_patient(settings: PhantomSettings, number: int, hands: Sequence[int] = HANDS) -> list[PhantomImage]:
+    """The hands of patient `number` (from 1), 0 the earlier and 1 the later; the earlier has its thumb on the left."""
+    person = person_of(settings, number)
+    grown = grow_patient(settings.chance(Stream.BONES, number), person, settings.spread)
+    names = image_names(settings, number)
+    return [_draw_hand(settings, grown[hand], number, hand, names[hand]) for hand in hands]
+
+
+def _draw_hand(settings: PhantomSettings, patient: Patient, number: int, hand: int, name: str) -> PhantomImage:
+    bent = bool(settings.chance(Stream.WRIST, number).random() < settings.bent)
+    pose = draw_pose(settings.chance(Stream.POSE, number, hand), bent, settings.spread)
+    bones = pose_bones(patient, pose)
+    size = (settings.height, settings.width)
+    frame = draw_frame(settings.chance(Stream.FRAME, number, hand), patient, pose, bones, size, thumb_left=hand == 0)
+    exposure = draw_exposure(settings.chance(Stream.EXPOSURE, number, hand), patient.person, settings.spread)
+    pixels, shadows = render(bones, frame, exposure, settings.chance(Stream.IMAGE, number, hand))
+    return PhantomImage(name, pixels, truth_outlines([bone.name for bone in bones], shadows))
+
+
+def image_names(settings: PhantomSettings, number: int) -> tuple[str, ...]:
+    """File names without suffix of patient `number`: two images, and what a copy of another patient's would be called.
+
+    `image<13-digit milliseconds>` in order of time; a few patients' first two carry a side.
+    """
+    rng = settings.chance(Stream.NAMES, number)
     first_ms = FIRST_EXPOSURE_MS + number * 10_000_000 + int(rng.integers(0, 5_000_000))
     gap_ms = int(rng.integers(20_000, 60_000))
-    return [
-        _draw_hand(settings, patient, rng, bent, thumb_left, f"image{first_ms + order * gap_ms}")
-        for order, thumb_left in enumerate((True, False))
-    ]
-
-
-def _draw_hand(
-    settings: PhantomSettings, patient: Patient, rng: np.random.Generator, bent: bool, thumb_left: bool, name: str
-) -> PhantomImage:
-    pose = draw_pose(rng, bent, settings.spread)
-    bones = pose_bones(patient, pose)
-    frame = draw_frame(rng, patient, pose, bones, (settings.height, settings.width), thumb_left)
-    pixels, shadows = render(bones, frame, draw_exposure(rng, settings.spread), rng)
-    outlines = {bone: _outline(shadow) for bone, shadow in zip(BONES, shadows, strict=True) if shadow is not None}
-    return PhantomImage(name, pixels, outlines)
-
-
-def _outline(shadow: Shadow) -> IntegerPoints:
-    return trace_mask(shadow.covered, shadow.top, shadow.left)
+    sides = (*SIDES, "") if rng.random() < SHARE_WITH_SIDE_IN_NAME else ("", "", "")
+    return tuple(f"image{first_ms + order * gap_ms}{side}" for order, side in enumerate(sides))
 
 
 def row_texts(image: PhantomImage, size: ImageSize) -> list[str]:
     """The 29 truth masks of an image as submission text, in channel order."""
-    masks = []
-    for bone in BONES:
-        points = image.outlines.get(bone)
-        masks.append(empty_masks(size) if points is None else encode_crop(*fill_polygon(points, size), size))
-    return [text.decode("ascii") for text in masks_to_row_texts(stack(size, masks))]
+    return truth_texts(image.outlines, size)
 
 
-def write_patient(settings: PhantomSettings, number: int, split: Path, annotated: bool) -> dict[str, list[str]]:
-    """Write one patient's files below `split` (`train` or `test`) and return image name -> truth texts."""
-    patient_id = f"ID{number:03d}"
-    size = ImageSize(settings.height, settings.width)
-    truth: dict[str, list[str]] = {}
-    for image in draw_patient(settings, number):
-        file_name = f"{image.name}.png"
-        done, png = cv2.imencode(".png", cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2BGR))
-        if not done:
-            raise ValueError(f"expected {file_name} to be encodable as PNG")
-        write_bytes(split / "DCM" / patient_id / file_name, png.tobytes())
+def write_patient(settings: PhantomSettings, number: int, split: Path, annotated: bool) -> WrittenPatient:
+    """Write one patient's files below `split` (`train` or `test`)."""
+    planned = plan_errors(settings) if annotated else ()
+    own = {error.hand: error for error in planned if error.number == number}
+    written = WrittenPatient({}, [])
+    for hand, image in zip(HANDS, draw_patient(settings, number), strict=True):
+        _write_image(split, number, image, written.truth)
         if annotated:
-            text = json.dumps(_annotation_record(image, size, patient_id, file_name))
-            write_text(split / "outputs_json" / patient_id / f"{image.name}.json", text)
-        truth[file_name] = row_texts(image, size)
-    return truth
+            record, done = _annotate(settings, (number, hand), image, own.get(hand))
+            _write_annotation(split, number, image.name, record)
+            written.planted.extend(done)
+    copied = [error for error in planned if error.copied_to == number]
+    for order, error in enumerate(copied):
+        _write_copy(settings, split, error, copy_name(settings, number, order), written.truth)
+    return written
 
 
-def _annotation_record(image: PhantomImage, size: ImageSize, patient_id: str, file_name: str) -> dict[str, Any]:
-    annotations = [
-        {
-            "id": f"{patient_id}-{image.name}-{bone}",
-            "type": "poly_seg",
-            "attributes": {},
-            "points": points.tolist(),
-            "label": bone,
-        }
-        for bone, points in image.outlines.items()
-    ]
-    return {
-        "annotations": annotations,
-        "attributes": {},
-        "file_id": image.name,
-        "filename": file_name,
-        "parent_path": f"/{patient_id}",
-        "last_modifier_id": "phantom",
-        "metadata": {"height": size.height, "width": size.width},
-        "last_workers": [],
-    }
+def copy_name(settings: PhantomSettings, number: int, order: int) -> str:
+    """Name of the `order`-th image that patient `number` gets of another patient, later than its own."""
+    third = image_names(settings, number)[-1]
+    return f"image{int(third.removeprefix('image')) + 1000 * order}"
+
+
+def _write_image(split: Path, number: int, image: PhantomImage, truth: dict[str, list[str]]) -> None:
+    file_name = f"{image.name}.png"
+    done, png = cv2.imencode(".png", cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2BGR))
+    if not done:
+        raise ValueError(f"expected {file_name} to be encodable as PNG")
+    write_bytes(split / "DCM" / patient_name(number) / file_name, png.tobytes())
+    truth[file_name] = truth_texts(image.outlines, image.size)
+
+
+def _write_annotation(split: Path, number: int, name: str, record: dict[str, Any]) -> None:
+    write_text(split / "outputs_json" / patient_name(number) / f"{name}.json", json.dumps(record))
+
+
+def _write_copy(
+    settings: PhantomSettings, split: Path, error: PlannedError, name: str, truth: dict[str, list[str]]
+) -> None:
+    """Give patient `error.copied_to` an image of another patient, with the annotations that were drawn on it."""
+    image = draw_patient(settings, error.number, (error.hand,))[0]
+    copy = PhantomImage(name, image.pixels, image.outlines)
+    _write_image(split, error.copied_to, copy, truth)
+    record, _ = _annotate(settings, (error.number, error.hand), copy, None, patient=error.copied_to)
+    _write_annotation(split, error.copied_to, name, record)
+
+
+def _annotate(
+    settings: PhantomSettings,
+    source: tuple[int, int],
+    image: PhantomImage,
+    error: PlannedError | None,
+    patient: int = 0,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The annotation file of one image, and what was planted into it.
+
+    Args:
+        settings: of the set.
+        source: number of the patient whose hand it is, and which of its hands.
+        image: with the name it is stored under.
+        error: planned for it.
+        patient: number of the patient it is stored under, where that is another one.
+    """
+    place = patient_name(patient or source[0]), f"{image.name}.png"
+    rng = settings.chance(Stream.ANNOTATOR, *source)
+    annotator, drawn = draw_bones(image.outlines, image.size, settings.annotator_noise, rng)
+    planted: list[dict[str, Any]] = []
+    if error is not None:
+        drawn, details = plant(error.kind, drawn, image.size, settings.chance(Stream.PLANT, *source))
+        if error.copied_to:
+            details["copy"] = _place_of_copy(settings, error)
+        planted.append({"image": place[1], "patient": place[0], "kind": error.kind, **details})
+    record = annotation_record(drawn, annotator, place, image.size)
+    stamp(record, settings.dirty_metadata, settings.chance(Stream.RECORD, *source, patient))
+    return record, planted
+
+
+def _place_of_copy(settings: PhantomSettings, error: PlannedError) -> dict[str, str]:
+    same_target = [other for other in plan_errors(settings) if other.copied_to == error.copied_to]
+    name = copy_name(settings, error.copied_to, same_target.index(error))
+    return {"image": f"{name}.png", "patient": patient_name(error.copied_to)}

@@ -1,59 +1,46 @@
-"""One patient's 29 bones as surfaces, and the pose of each hand.
+"""A patient's bones in a pose, in hand coordinates (generator 2).
 
-Sizes, places and angles come from `anatomy.TYPICAL`; depths, arches and cortical walls are rounded from anatomy
-textbooks, in units of the third metacarpal (about 65 mm). Hand coordinates: x thumbward, y distalward, z palmar.
+Hand coordinates: x thumbward, y distalward, z palmar; origin near the capitate's centroid, unit the third metacarpal.
+The atlas gives every bone's place and direction in the mean pose; digits hang together by their joints, the proximal
+carpal row follows the wrist's deviation in part, radius and ulna keep the forearm's direction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.anatomy import TYPICAL, direction_xy
 from yolo_bones.bones import ARM_BONES, BONES, DIGITS, HAND_BONES
-from yolo_bones.phantom.surface import Outline, Surface, tube
+from yolo_bones.phantom.atlas import REST
+from yolo_bones.phantom.growth import GrownBone, Patient, typical_tube
+from yolo_bones.phantom.pose import MEAN_DEVIATION_DEG, Pose, turn_about_length, turn_in_plane, turn_to_palm
+from yolo_bones.phantom.shapes import Stack, Tube, ellipsoid, stack_surface, tube_surface
+from yolo_bones.phantom.surface import Surface
 
-Vector = NDArray[np.float64]
+Array = NDArray[np.float64]
 
-DEPTH_RATIO: Final[dict[str, float]] = {
-    "Trapezium": 0.8, "Trapezoid": 1.1, "Capitate": 1.1, "Hamate": 1.0, "Scaphoid": 0.8,
-    "Lunate": 1.1, "Triquetrum": 0.9, "Pisiform": 0.9, "Radius": 0.72, "Ulna": 0.85,
+DEPTH_OF_BONE: Final[dict[str, float]] = {
+    "Trapezium": 0.10, "Trapezoid": 0.0, "Capitate": 0.0, "Hamate": 0.02, "Scaphoid": 0.05, "Lunate": 0.0,
+    "Triquetrum": -0.01, "Pisiform": 0.18, "Radius": 0.0, "Ulna": -0.04,
 }  # fmt: skip
-ARCH: Final[dict[str, float]] = {
-    "Trapezium": 0.12, "Trapezoid": 0.02, "Capitate": 0.0, "Hamate": 0.04, "Scaphoid": 0.06,
-    "Lunate": 0.0, "Triquetrum": 0.0, "Pisiform": 0.21, "Radius": 0.0, "Ulna": -0.03,
-}  # fmt: skip
-"""How far each bone lies towards the palm: the carpal arch, the pisiform in front of the triquetrum."""
-PHALANX_DEPTH: Final = (0.60, 0.72, 0.80, 0.92)
-WALL_OF_SHAFT: Final = 0.030
-WALL_OF_CARPAL: Final = 0.009
-FOREARM_LENGTH: Final = 2.6
-PROXIMAL_ROW: Final = ("Scaphoid", "Lunate", "Triquetrum", "Pisiform")
-MEAN_DEVIATION_DEG: Final = 23.0
-"""Mean ulnar deviation of the wrists that `anatomy.TYPICAL` was measured on."""
-ROW_SHARE: Final = 0.42
-"""Part of the wrist's deviation that the proximal carpal row follows."""
-WRIST_CENTRE: Final = np.array([-0.02, -0.09])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bone:
-    """One bone of one patient, not yet posed.
-
-    Attributes:
-        name: as in `bones.BONES`.
-        outline: its measures.
-        wall: thickness of its cortex.
-        mineral: density against the typical bone, 1 is typical.
-    """
-
-    name: str
-    outline: Outline
-    wall: float
-    mineral: float
+"""How far each centre lies towards the palm: the carpal arch, the pisiform in front of the triquetrum."""
+BASE_DEPTH: Final = {"thumb": 0.14, "index": 0.02, "middle": 0.0, "ring": 0.01, "little": 0.03}
+ROW_SHARE: Final = {"Scaphoid": 0.42, "Lunate": 0.42, "Triquetrum": 0.30, "Pisiform": 0.30}
+"""Part of the wrist's deviation that the proximal row follows, about the capitate's head."""
+CAPITATE_HEAD: Final = np.array([-0.03, -0.11, 0.0])
+WRIST_CENTRE: Final = np.array([-0.02, -0.09, 0.0])
+SCAPHOID_STRETCH: Final = 0.0047
+"""The scaphoid stands up in ulnar deviation: relative change of its projected length per degree."""
+CARPAL_LEAN_DEG: Final = 2.5
+HEAD_CENTRE: Final = 0.9
+"""Where along a bone its distal joint turns."""
+AXIS_POINTS: Final = 12
+THUMB_METACARPAL: Final = "finger-3"
+SESAMOID: Final = "sesamoid"
+SESAMOID_DEPTH: Final = 0.11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +48,9 @@ class PosedBone:
     """A bone in hand coordinates.
 
     Attributes:
+        name: as in `bones.BONES`, or `SESAMOID`.
         outer, marrow: surfaces; the space between them is cortex.
-        axis: (12, 3) points along the bone's axis, for the soft tissue around it.
+        axis: (12, 3) points along the bone's axis, from proximal to distal.
         girth: largest half-width.
         mineral: density against the typical bone.
     """
@@ -70,235 +58,138 @@ class PosedBone:
     name: str
     outer: Surface
     marrow: Surface
-    axis: Vector
+    axis: Array
     girth: float
     mineral: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Patient:
-    """Bones shared by both hands, and what else belongs to the person rather than to one exposure."""
+class _Rest:
+    """Where a mean bone lies: a point of it (u, v), where that is in the hand, and how the bone is turned."""
 
-    bones: dict[str, Bone]
-    scale: float
-    spread: float
-    place_jitter: dict[str, Vector] = field(default_factory=dict)
+    centre: Array
+    place: Array
+    turn_deg: float
 
-
-def grow_patient(rng: np.random.Generator, spread: float = 1.0) -> Patient:
-    """Draw one patient's bones.
-
-    Args:
-        rng: source of all chance.
-        spread: factor on every standard deviation; 1 keeps to the measured population, 2 is wide.
-    """
-    scale = float(np.exp(spread * 0.062 * rng.standard_normal()))
-    sturdy = spread * 0.045 * rng.standard_normal()
-    mineral = float(np.exp(spread * 0.10 * rng.standard_normal()))
-    bones = {name: _grow_bone(name, rng, spread, sturdy, mineral) for name in BONES}
-    jitter = {name: 0.011 * spread * rng.standard_normal(2) for name in BONES}
-    return Patient(bones=bones, scale=scale, spread=spread, place_jitter=jitter)
-
-
-def _grow_bone(name: str, rng: np.random.Generator, spread: float, sturdy: float, mineral: float) -> Bone:
-    typical = TYPICAL[name]
-    is_carpal, is_arm = name in HAND_BONES, name in ARM_BONES
-    # The extents of a tilted, bent outline exceed the tube's own: drawn slightly shorter to come out right.
-    length = typical.length * (1.0 + spread * 0.8 * typical.length_sd / typical.length * rng.standard_normal())
-    widths = np.array(typical.slice_widths)
-    thick = np.exp(sturdy + spread * 0.7 * typical.width_sd / typical.width * rng.standard_normal())
-    widths = widths * thick * np.exp(spread * 0.02 * rng.standard_normal(widths.shape))
-    if is_arm:
-        # `slice_widths` holds the part inside the frame: the shaft goes on towards the elbow with its last width.
-        inside = np.linspace(0.05, 0.95, 10) * typical.length
-        length = FOREARM_LENGTH * float(np.exp(0.02 * spread * rng.standard_normal()))
-        centres = np.linspace(0.0, 1.0, 41)[:-1] * length + 0.0125 * length
-        widths = np.interp(centres - (length - typical.length), inside, widths)
-        if name == "Radius":
-            # The last slice is narrow because the joint surface is slanted, not because the bone tapers.
-            widths[centres > length - 0.15 * typical.length] = 0.95 * widths.max()
-    phalanx = name.startswith("finger-")
-    depth = PHALANX_DEPTH[_place_in_digit(name)] if phalanx else DEPTH_RATIO[name]
-    ripple_size = 0.030 if is_carpal else 0.012
-    outline = Outline(
-        length=length,
-        widths=widths,
-        depth_ratio=depth * float(np.exp(0.06 * spread * rng.standard_normal())),
-        bend=length * (0.012 if phalanx else 0.02) * spread * float(rng.standard_normal()),
-        sag=length * (0.04 if phalanx else 0.0),
-        slant=_slant(name) + 0.05 * spread * float(rng.standard_normal()),
-        base_hollow=0.018 if phalanx else 0.0,
-        head_notch=0.025 if phalanx and _place_in_digit(name) in (1, 2) else 0.0,
-        ripple=ripple_size * spread * rng.standard_normal((2, 3)) / np.array([1.0, 1.5, 2.0]),
-        phase=rng.uniform(0.0, 2 * np.pi, (2, 3)),
-    )
-    wall = WALL_OF_CARPAL if is_carpal else WALL_OF_SHAFT * (1.7 if is_arm else 1.0)
-    if phalanx:
-        wall *= (0.50, 0.72, 0.95, 0.95)[_place_in_digit(name)]
-    wall *= float(np.exp(0.12 * spread * rng.standard_normal()))
-    return Bone(name, outline, wall, mineral * float(np.exp(0.04 * spread * rng.standard_normal())))
-
-
-def _place_in_digit(name: str) -> int:
-    """0 distal, 1 middle, 2 proximal, 3 metacarpal."""
-    digit = next(bones for bones in DIGITS.values() if name in bones)
-    order = digit.index(name)
-    return order if len(digit) == 4 or order == 0 else order + 1
-
-
-def _slant(name: str) -> float:
-    return {"Radius": 0.45, "Ulna": -0.12}.get(name, 0.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pose:
-    """How one hand lies on the detector.
-
-    Attributes:
-        deviation_deg: ulnar deviation of the wrist: the hand against the forearm.
-        lean_deg: per bone, rotation in the plane against the typical angle.
-        flexion_deg: per phalanx, rotation about the axis across the bone.
-        roll_deg, pitch_deg: tilt of the whole hand out of the plane.
-    """
-
-    deviation_deg: float
-    lean_deg: dict[str, float]
-    flexion_deg: dict[str, float]
-    roll_deg: float
-    pitch_deg: float
-
-
-def draw_pose(rng: np.random.Generator, bent: bool, spread: float = 1.0) -> Pose:
-    """Draw the pose of one hand; `bent` wrists deviate by about 41 degrees, others by about 2."""
-    deviation = 41.0 + 4.5 * spread * rng.standard_normal() if bent else 2.5 + 3.0 * spread * rng.standard_normal()
-    lean: dict[str, float] = {}
-    flexion: dict[str, float] = {}
-    common, fan = 5.0 * spread * rng.standard_normal(), 4.0 * spread * rng.standard_normal()
-    fan_of = {"thumb": 0.0, "index": 1.0, "middle": 0.3, "ring": -0.4, "little": -1.1}
-    for digit, bones in DIGITS.items():
-        metacarpal, phalanges = bones[-1], bones[-2::-1]
-        thumb = digit == "thumb"
-        lean[metacarpal] = spread * rng.standard_normal() * (5.0 if thumb else 0.8)
-        turn = lean[metacarpal] if thumb else common + fan * fan_of[digit]
-        turn += spread * rng.standard_normal() * (6.0 if thumb else 2.5)
-        bend = spread * 7.0 * rng.standard_normal()
-        for joint, name in enumerate(phalanges):
-            if joint > 0:
-                turn += spread * rng.standard_normal() * 2.5
-                bend += spread * 6.0 * rng.standard_normal()
-            lean[name], flexion[name] = turn, bend
-    for name in HAND_BONES:
-        lean[name] = spread * 2.5 * rng.standard_normal()
-    tilts = 3.5 * spread * rng.standard_normal(2)
-    return Pose(float(np.clip(deviation, -12.0, 58.0)), lean, flexion, float(tilts[0]), float(tilts[1]))
+    def to_hand(self, point_uv: Array) -> Array:
+        """(3,) hand coordinates of a point (u, v) of the mean bone."""
+        turned = turn_in_plane(self.turn_deg) @ np.array([*(point_uv - self.centre), 0.0])
+        return np.asarray(self.place + turned, dtype=np.float64)
 
 
 def pose_bones(patient: Patient, pose: Pose) -> list[PosedBone]:
-    """Place a patient's bones in hand coordinates, in channel order."""
-    posed = {name: _place_carpal(patient, pose, name) for name in HAND_BONES}
-    for bones in DIGITS.values():
-        posed.update(_place_digit(patient, pose, bones))
+    """Place a patient's bones: the 29 in channel order, then the thumb's sesamoids."""
+    posed = {name: _pose_carpal(patient, pose, name) for name in HAND_BONES}
+    extra: list[PosedBone] = []
+    for digit in DIGITS:
+        for bone in _pose_digit(patient, pose, digit):
+            if bone.name == SESAMOID:
+                extra.append(bone)
+            else:
+                posed[bone.name] = bone
     for name in ARM_BONES:
-        posed[name] = _place_forearm(patient, pose, name)
-    tilt = _tilt(pose)
-    return [_turn_in_depth(posed[name], tilt) for name in BONES]
+        posed[name] = _pose_forearm(patient, pose, name)
+    tilt = turn_to_palm(pose.pitch) @ turn_about_length(pose.roll)
+    return [_moved(bone, tilt, np.zeros(3)) for bone in [*(posed[name] for name in BONES), *extra]]
 
 
-def _place_carpal(patient: Patient, pose: Pose, name: str) -> PosedBone:
-    typical = TYPICAL[name]
-    centre = np.array([typical.thumbward, typical.distalward]) + patient.place_jitter[name]
-    angle = typical.angle_deg + pose.lean_deg[name]
-    if name in PROXIMAL_ROW:
-        turn = ROW_SHARE * (pose.deviation_deg - MEAN_DEVIATION_DEG)
-        centre = WRIST_CENTRE + rotate(centre - WRIST_CENTRE, turn)
-        angle += turn
-    bone = patient.bones[name]
-    base = centre - direction_xy(angle) * bone.outline.length * typical.centroid_fraction
-    return _posed(bone, base, ARCH[name], angle, 0.0)
+def _rest(name: str) -> _Rest:
+    x, y, turn_deg, u, v = REST[name]
+    depth = DEPTH_OF_BONE.get(name, 0.0)
+    if name.startswith("finger-"):
+        depth = BASE_DEPTH[next(digit for digit, bones in DIGITS.items() if name in bones)]
+    return _Rest(np.array([u, v]), np.array([x, y, depth]), turn_deg)
 
 
-def _place_digit(patient: Patient, pose: Pose, bones: tuple[str, ...]) -> dict[str, PosedBone]:
-    """Place a digit's bones from the metacarpal outwards, each turning about its parent's head."""
-    posed: dict[str, PosedBone] = {}
-    name = bones[-1]
-    angle = TYPICAL[name].angle_deg + pose.lean_deg[name]
-    base = _typical_end(name, 0.0) + patient.place_jitter[name]
-    depth = ARCH["Trapezium"] if name == "finger-3" else 0.0
-    posed[name] = _posed(patient.bones[name], base, depth, angle, 0.0)
-    for child in bones[-2::-1]:
-        parent, outline = name, patient.bones[name].outline
-        typical_head = 0.4 * TYPICAL[parent].slice_widths[-2]
-        typical_joint = _typical_end(parent, 1.0) - direction_xy(TYPICAL[parent].angle_deg) * typical_head
-        length = outline.length * float(np.cos(np.deg2rad(pose.flexion_deg.get(parent, 0.0))))
-        growth = length / TYPICAL[parent].length
-        joint = base + direction_xy(angle) * (length - typical_head * growth)
-        offset = _typical_end(child, 0.0) - typical_joint
-        depth -= outline.length * float(np.sin(np.deg2rad(pose.flexion_deg.get(parent, 0.0))))
-        base = joint + rotate(offset, pose.lean_deg[child]) * growth
-        angle = TYPICAL[child].angle_deg + pose.lean_deg[child]
-        posed[child] = _posed(patient.bones[child], base, depth, angle, pose.flexion_deg[child])
-        name = child
+def _pose_carpal(patient: Patient, pose: Pose, name: str) -> PosedBone:
+    bone, rest = patient.bones[name], _rest(name)
+    assert isinstance(bone.shape, Stack)
+    from_mean = pose.deviation - MEAN_DEVIATION_DEG
+    follow = turn_in_plane(ROW_SHARE.get(name, 0.0) * from_mean)
+    jitter = bone.place_jitter + (0.7 * patient.bones["Triquetrum"].place_jitter if name == "Pisiform" else 0.0)
+    place = CAPITATE_HEAD + follow @ (rest.place - CAPITATE_HEAD) + np.array([*jitter, 0.0])
+    lean = bone.angle_jitter_deg + CARPAL_LEAN_DEG * pose.carpal[name]
+    turn = follow @ turn_in_plane(rest.turn_deg + lean)
+    stretch = np.ones(3)
+    if name == "Scaphoid":
+        stretch[1] = 1.0 + SCAPHOID_STRETCH * from_mean
+    reach = float(bone.shape.radii.max())
+    axis = np.linspace([0.0, -0.9 * reach, 0.0], [0.0, 0.9 * reach, 0.0], AXIS_POINTS)
+    outer, marrow = stack_surface(bone.shape), stack_surface(bone.shape, marrow=True)
+    still = PosedBone(name, outer, marrow, axis, float(np.median(bone.shape.radii)), bone.mineral)
+    return _moved(still, turn * stretch, place - turn @ (stretch * np.array([*rest.centre, 0.0])))
+
+
+def _pose_digit(patient: Patient, pose: Pose, digit: str) -> list[PosedBone]:
+    """Metacarpal first; each bone hangs on the head of the one before it, at the mean pose's distance."""
+    posed: list[PosedBone] = []
+    delta = turn_about_length(pose.twist[digit])
+    base, pivot_at_rest = np.zeros(3), np.zeros(3)
+    for order, name in enumerate(DIGITS[digit][::-1]):
+        bone, rest = patient.bones[name], _rest(name)
+        tube, typical = bone.shape, typical_tube(name)
+        assert isinstance(tube, Tube)
+        jitter = np.array([*bone.place_jitter, 0.0])
+        if name == THUMB_METACARPAL:
+            jitter[:2] = 0.3 * jitter[:2] + patient.bones["Trapezium"].place_jitter * 1.2
+        if order == 0:
+            base = rest.to_hand(np.zeros(2)) + jitter
+        lean = turn_in_plane(pose.lean[name] + bone.angle_jitter_deg)
+        along = turn_in_plane(rest.turn_deg)
+        bend = along @ turn_to_palm(pose.flexion[name]) @ along.T
+        delta = delta @ lean @ bend
+        if order > 0:
+            base = base + delta @ (rest.to_hand(np.zeros(2)) - pivot_at_rest + jitter)
+        turn = delta @ along
+        posed.append(_moved(_still_tube(bone, tube), turn, base))
+        if name == THUMB_METACARPAL:
+            posed.extend(_sesamoids(patient, bone, tube, turn, base))
+        grown = tube.length / typical.length
+        pivot_at_rest = rest.to_hand(np.array([0.0, HEAD_CENTRE * typical.length]))
+        base = base + turn @ np.array([0.0, HEAD_CENTRE * typical.length * grown, 0.0])
     return posed
 
 
-def _place_forearm(patient: Patient, pose: Pose, name: str) -> PosedBone:
-    """Radius and ulna hang on the wrist and keep their own direction when the hand deviates."""
-    upright = {"Radius": (np.array([0.055, -0.255]), 1.0), "Ulna": (np.array([-0.345, -0.315]), -1.0)}
-    head, splay = upright[name]
-    bone = patient.bones[name]
-    base = head + patient.place_jitter[name] - direction_xy(splay) * bone.outline.length
-    base = WRIST_CENTRE + rotate(base - WRIST_CENTRE, pose.deviation_deg)
-    return _posed(bone, base, ARCH[name], pose.deviation_deg + splay, 0.0)
+def _pose_forearm(patient: Patient, pose: Pose, name: str) -> PosedBone:
+    """Radius and ulna turn about the wrist's centre; the ulna also about the radius."""
+    bone, rest = patient.bones[name], _rest(name)
+    assert isinstance(bone.shape, Tube)
+    upright = turn_in_plane(rest.turn_deg)
+    place, turn = rest.place + np.array([*bone.place_jitter, 0.0]), upright @ turn_in_plane(bone.angle_jitter_deg)
+    if name == "Ulna":
+        about = upright @ turn_about_length(-pose.forearm_rotation) @ upright.T
+        radius = _rest("Radius").place
+        place, turn = radius + about @ (place - radius), about @ turn
+    wrist = turn_in_plane(pose.deviation - MEAN_DEVIATION_DEG)
+    turn, place = wrist @ turn, WRIST_CENTRE + wrist @ (place - WRIST_CENTRE)
+    typical = typical_tube(name)
+    # Longer forearms reach further towards the elbow, not into the wrist.
+    centre = np.array([*rest.centre, 0.0]) + np.array([0.0, bone.shape.length - typical.length, 0.0])
+    return _moved(_still_tube(bone, bone.shape), turn, place - turn @ centre)
 
 
-def _typical_end(name: str, fraction: float) -> Vector:
-    """Typical place (thumbward, distalward) of a point on a bone's axis, 0 proximal to 1 distal."""
-    typical = TYPICAL[name]
-    centre = np.array([typical.thumbward, typical.distalward])
-    return centre + direction_xy(typical.angle_deg) * typical.length * (fraction - typical.centroid_fraction)
+def _still_tube(bone: GrownBone, tube: Tube) -> PosedBone:
+    t = np.linspace(0.0, 1.0, AXIS_POINTS)
+    axis = np.column_stack([np.zeros_like(t), t * tube.length, -tube.sag * 4.0 * t * (1.0 - t)])
+    girth = 0.5 * float((tube.thumb_edge + tube.other_edge).max())
+    return PosedBone(bone.name, tube_surface(tube), tube_surface(tube, marrow=True), axis, girth, bone.mineral)
 
 
-def rotate(vector_xy: Vector, angle_deg: float) -> Vector:
-    """Turn (..., 2) vectors so that an axis at angle 0 comes to lie at `angle_deg`, towards the thumb."""
-    angle = np.deg2rad(angle_deg)
-    x, y = vector_xy[..., 0], vector_xy[..., 1]
-    return np.stack([x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)], axis=-1)
+def _sesamoids(patient: Patient, bone: GrownBone, tube: Tube, turn: Array, base: Array) -> list[PosedBone]:
+    found = []
+    for u, v, half_u, half_v in patient.sesamoids:
+        half = np.array([half_u, half_v, 0.8 * half_u])
+        core = ellipsoid(np.maximum(half - 0.008, 0.3 * half))
+        axis = np.linspace([0.0, -half_v, 0.0], [0.0, half_v, 0.0], AXIS_POINTS)
+        still = PosedBone(SESAMOID, ellipsoid(half), core, axis, half_u, bone.mineral)
+        found.append(_moved(still, turn, base + turn @ np.array([u, tube.length + v, SESAMOID_DEPTH])))
+    return found
 
 
-def _posed(bone: Bone, base_xy: Vector, depth: float, angle_deg: float, flexion_deg: float) -> PosedBone:
-    outline = bone.outline
-    t = np.linspace(0.0, 1.0, 12)
-    axis = np.stack([np.zeros(12), t * outline.length, np.zeros(12)], axis=-1)
-    outer, marrow = tube(outline), tube(outline, bone.wall)
+def _moved(bone: PosedBone, turn: Array, shift: Array) -> PosedBone:
+    def moved(points: Array) -> Array:
+        return points @ turn.T + shift
 
-    def place(vertices: Vector) -> Vector:
-        bend = np.deg2rad(flexion_deg)
-        v = vertices[:, 1] * np.cos(bend) + vertices[:, 2] * np.sin(bend)
-        w = vertices[:, 2] * np.cos(bend) - vertices[:, 1] * np.sin(bend)
-        in_plane = rotate(np.stack([vertices[:, 0], v], axis=-1), angle_deg) + base_xy
-        return np.column_stack([in_plane, w + depth])
-
-    return PosedBone(
-        name=bone.name,
-        outer=Surface(place(outer.vertices), outer.triangles),
-        marrow=Surface(place(marrow.vertices), marrow.triangles),
-        axis=place(axis),
-        girth=0.5 * float(outline.widths.max()),
-        mineral=bone.mineral,
-    )
-
-
-def _tilt(pose: Pose) -> Vector:
-    roll, pitch = np.deg2rad(pose.roll_deg), np.deg2rad(pose.pitch_deg)
-    about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    return np.asarray(about_x @ about_y, dtype=np.float64)
-
-
-def _turn_in_depth(bone: PosedBone, turn: Vector) -> PosedBone:
-    def turned(vertices: Vector) -> Vector:
-        return vertices @ turn.T
-
-    outer = Surface(turned(bone.outer.vertices), bone.outer.triangles)
-    marrow = Surface(turned(bone.marrow.vertices), bone.marrow.triangles)
-    return PosedBone(bone.name, outer, marrow, turned(bone.axis), bone.girth, bone.mineral)
+    outer = Surface(moved(bone.outer.vertices), bone.outer.triangles)
+    marrow = Surface(moved(bone.marrow.vertices), bone.marrow.triangles)
+    return PosedBone(bone.name, outer, marrow, moved(bone.axis), bone.girth, bone.mineral)
