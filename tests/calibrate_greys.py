@@ -4,7 +4,8 @@
     python -m tests.calibrate_greys --hands 12 --fit 3    three rounds at 1024, then the constants to paste
 
 The fit is Gauss and Newton's with each constant pulled towards what anatomy and physics make likely (`prior`), so that
-only what the levels tell moves: densities in `bone_density.TISSUES`, thicknesses in `soft_tissue`, the typical detector and tone.
+only what the levels tell moves: densities in `bone_density.TISSUES`, thicknesses in `soft_tissue`, the typical detector
+and tone. Few hands are not the population: with 9 of them the mean levels are off by 3.
 """
 
 from __future__ import annotations
@@ -191,6 +192,28 @@ def residuals(hands: list[Hand]) -> Array:
     return np.concatenate([regions * weights, profile.ravel()])
 
 
+def best_values(knobs: list[Knob], slopes: Array, start: Array) -> Array:
+    """Values of least misfit within the limits; a constant that would pass a limit stays there and the rest adapt.
+
+    Every constant counts in units of its `give`; one level of misfit weighs like a third of a give.
+    """
+    values = np.array([knob.read() for knob in knobs])
+    give, prior = (np.array([getattr(knob, name) for knob in knobs]) for name in ("give", "prior"))
+    low = (np.maximum(values - 3 * give, [knob.low for knob in knobs]) - values) / give
+    high = (np.minimum(values + 3 * give, [knob.high for knob in knobs]) - values) / give
+    step, free = np.zeros(len(knobs)), np.ones(len(knobs), dtype=bool)
+    while free.any():
+        pull = -slopes.T @ (start + slopes[:, ~free] @ step[~free]) - 9.0 * (values - prior) / give
+        normal = slopes[:, free].T @ slopes[:, free] + 9.0 * np.eye(int(free.sum()))
+        step[free] = np.linalg.solve(normal, pull[free])
+        beyond = free & ((step < low) | (step > high))
+        step = np.clip(step, low, high)
+        if not beyond.any():
+            break
+        free &= ~beyond
+    return values + step * give
+
+
 def fit(hands: list[Hand], rounds: int) -> None:
     knobs = all_knobs()
     for number in range(rounds):
@@ -203,11 +226,8 @@ def fit(hands: list[Hand], rounds: int) -> None:
             columns.append((residuals(hands) - start) / 0.5)
             knob.write(value)
         slopes = np.stack(columns, axis=1)
-        # Every constant in units of its `give`; one level of misfit weighs like a third of a give.
-        away = np.array([(knob.read() - knob.prior) / knob.give for knob in knobs])
-        step = np.linalg.solve(slopes.T @ slopes + 9.0 * np.eye(len(knobs)), -slopes.T @ start - 9.0 * away)
-        for knob, amount in zip(knobs, np.clip(step, -3.0, 3.0), strict=True):
-            knob.write(float(np.clip(knob.read() + amount * knob.give, knob.low, knob.high)))
+        for knob, value in zip(knobs, best_values(knobs, slopes, start), strict=True):
+            knob.write(float(value))
     for knob in knobs:
         print(f"{knob.name} = {knob.read():.4g}")
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONES
-from yolo_bones.phantom.ageing import Ageing, draw_ageing, growth_plate
+from yolo_bones.phantom.ageing import Ageing, age_bones, growth_plate
 from yolo_bones.phantom.attenuation import add_scatter, transmitted
 from yolo_bones.phantom.bone_density import TISSUES, Trabeculae, mineral_mm, tissue_kind
 from yolo_bones.phantom.chance import SHARES
@@ -155,11 +155,11 @@ def test_growth_plates_open_in_a_child_leave_a_scar_and_go() -> None:
 
 
 def test_bones_lose_density_with_age() -> None:
-    young, old = (
-        draw_ageing(np.random.default_rng(1), replace(ADULT, age_years=years), spread=0.0) for years in (30, 80)
-    )
+    young, old = (age_bones(replace(ADULT, age_years=years), spread=0.0) for years in (30, 80))
     assert old.core < 0.8 * young.core
     assert old.cortex < young.cortex
+    assert age_bones(ADULT) == age_bones(ADULT)
+    assert age_bones(ADULT) != age_bones(replace(ADULT, weight_kg=60.0))
 
 
 def test_trabeculae_run_along_the_bone_and_repeat_without_a_seam() -> None:
@@ -250,18 +250,31 @@ def test_borders_and_bands_never_cover_the_hand(shutter: str, turn: float) -> No
     assert (image == {"dark": 3, "white": 250}[shutter])[:, 240:].any()
 
 
-MARKER = Marker("R", "PA", 0, 75.0, 0.15, 20.0, True, True, 0.1, ((0.2, 0.2), (0.75, 0.8)))
+MARKER = Marker(False, "PA", 0, 75.0, 0.15, 20.0, True, True, 0.1, ((0.2, 0.2), (0.75, 0.8)))
 
 
 def test_marker_keeps_clear_of_the_hand() -> None:
     flesh = np.zeros((100, 80), bool)
     flesh[:50] = True
     plane = np.zeros((800, 640), np.float32)
-    lay_marker(plane, MARKER, flesh, 0.4)
+    lay_marker(plane, MARKER, flesh, True, 0.4)
     assert plane[:400].max() == 0.0
     assert plane[400:].max() == pytest.approx(0.1 * 130.0, rel=0.02)
-    lay_marker(nowhere := np.zeros((800, 640), np.float32), MARKER, np.ones((10, 8), bool), 0.4)
+    lay_marker(nowhere := np.zeros((800, 640), np.float32), MARKER, np.ones((10, 8), bool), True, 0.4)
     assert nowhere.max() == 0.0
+
+
+def test_letter_is_that_of_the_hand_unless_it_is_wrong() -> None:
+    """Palm down, a right hand's thumb points left; an R has more ink than an L."""
+    nothing, ink = np.zeros((10, 8), bool), {}
+    for thumb_left in (True, False):
+        for wrong in (False, True):
+            plane = np.zeros((800, 640), np.float32)
+            marker = replace(MARKER, wrong_side=wrong, framed=False, small_text="")
+            lay_marker(plane, marker, nothing, thumb_left, 0.4)
+            ink[thumb_left, wrong] = float(plane.sum())
+    assert ink[True, False] == ink[False, True] > 1.3 * ink[False, False]
+    assert ink[False, False] == ink[True, True]
 
 
 def test_solids_have_their_volumes() -> None:

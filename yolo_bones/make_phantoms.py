@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,7 +175,8 @@ def _run_jobs(settings: PhantomSettings, out: Path, parts: PartFolder, todo: lis
         yield from (_write_one(settings, out, parts, number) for number in todo)
         return
     try:
-        with ProcessPoolExecutor(workers) as pool:
+        # Spawned, not forked: a fork after OpenCV has started threads can hang.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             yield from pool.map(_write_one, repeat(settings), repeat(out), repeat(parts), todo)
     except BrokenProcessPool as error:
         reason = "a worker was killed, perhaps for want of memory"

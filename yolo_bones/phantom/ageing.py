@@ -62,9 +62,10 @@ class GrowthPlate:
     scar: float
 
 
-def draw_ageing(rng: np.random.Generator, person: Person, spread: float = 1.0) -> Ageing:
+def age_bones(person: Person, spread: float = 1.0) -> Ageing:
     """How cortex and core age apart, and how far ahead of the calendar the skeleton is.
 
+    Chance follows from the person's own figures, so that it is the same for both hands.
     The mineral of a whole bone falls with age in `growth.py`; here cortex and core share the loss unevenly: the core
     loses from thirty on, the cortex becomes porous from fifty on.
     """
@@ -72,7 +73,8 @@ def draw_ageing(rng: np.random.Generator, person: Person, spread: float = 1.0) -
     female = person.sex == "female"
     cortex_loss = (0.004 if female else 0.002) * max(0, age - 50)
     core_loss = 0.003 * max(0, age - 30) + (0.003 if female else 0.0) * max(0, age - 50)
-    cortex_chance, core_chance, lead = rng.standard_normal(3)
+    figures = [person.age_years, round(10 * person.height_cm), round(10 * person.weight_kg)]
+    cortex_chance, core_chance, lead = np.random.default_rng(figures).standard_normal(3)
     return Ageing(
         cortex=max(0.7, 1.0 - cortex_loss) * float(np.exp(0.03 * spread * cortex_chance)),
         core=max(0.5, 1.0 - core_loss) * float(np.exp(0.09 * spread * core_chance)),

@@ -50,13 +50,13 @@ class Trabeculae:
 
 
 TISSUES: Final[dict[str, Tissue]] = {
-    "distal": Tissue(1.01, 0.520, 0.186),
-    "middle": Tissue(0.98, 0.425, 0.185),
-    "proximal": Tissue(1.05, 0.446, 0.186),
-    "metacarpal": Tissue(0.82, 0.337, 0.170),
-    "carpal": Tissue(0.30, 0.281, 0.281),
-    "radius": Tissue(0.72, 0.372, 0.182),
-    "ulna": Tissue(0.91, 0.388, 0.178),
+    "distal": Tissue(1.05, 0.536, 0.186),
+    "middle": Tissue(1.00, 0.425, 0.185),
+    "proximal": Tissue(1.05, 0.448, 0.184),
+    "metacarpal": Tissue(0.78, 0.288, 0.164),
+    "carpal": Tissue(0.30, 0.232, 0.232),
+    "radius": Tissue(0.61, 0.266, 0.153),
+    "ulna": Tissue(0.83, 0.324, 0.150),
     "sesamoid": Tissue(0.85, 0.30, 0.30),
 }
 """Set so that the grey levels of `reference.py` come out; see tests/calibrate_greys.py."""

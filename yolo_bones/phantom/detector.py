@@ -68,9 +68,9 @@ class Tone:
 
 
 TYPICAL_DETECTOR: Final = Detector(
-    blur_px=1.38, noise=0.012, scatter=0.14, edge=0.95, edge_px=8.64, coarse=0.48, coarse_px=70.0
+    blur_px=1.53, noise=0.012, scatter=0.14, edge=0.78, edge_px=7.43, coarse=0.40, coarse_px=70.0
 )
-TYPICAL_TONE: Final = Tone(black=13.0, gain=80.00, gamma=1.00, slope_xy=(0.0, 0.0), edge_glow=(0.0, 0.0, 0.0, 0.0))
+TYPICAL_TONE: Final = Tone(black=13.0, gain=77.50, gamma=1.00, slope_xy=(0.0, 0.0), edge_glow=(0.0, 0.0, 0.0, 0.0))
 
 
 def draw_detector(rng: np.random.Generator, spread: float) -> Detector:
@@ -93,7 +93,7 @@ def draw_tone(rng: np.random.Generator, spread: float) -> Tone:
     glow = (rng.random(4) < 0.25) * rng.uniform(2.0, 9.0, 4) * min(spread, 2.0)
     return Tone(
         black=around(rng, TYPICAL_TONE.black, 0.20, spread),
-        gain=around(rng, TYPICAL_TONE.gain, 0.035, spread),
+        gain=around(rng, TYPICAL_TONE.gain, 0.022, spread),
         gamma=around(rng, TYPICAL_TONE.gamma, 0.04, spread),
         slope_xy=(float(slope[0]), float(slope[1])),
         edge_glow=(float(glow[0]), float(glow[1]), float(glow[2]), float(glow[3])),

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from yolo_bones.bones import ARM_BONES
-from yolo_bones.phantom.ageing import Ageing, draw_ageing, has_open_plates
+from yolo_bones.phantom.ageing import Ageing, age_bones, has_open_plates
 from yolo_bones.phantom.chance import around
 from yolo_bones.phantom.detector import Detector, Tone, draw_detector, draw_tone
 from yolo_bones.phantom.film import Film, Marker, draw_film, draw_marker
@@ -85,7 +85,7 @@ def draw_exposure(rng: np.random.Generator, person: Person, spread: float = 1.0)
     return Exposure(
         bulk=float((index / TYPICAL_BODY_MASS_INDEX) ** 0.5) * around(rng, 1.0, 0.04, spread),
         struts=around(rng, 1.0, 0.25, spread),
-        ageing=draw_ageing(rng, person, spread),
+        ageing=age_bones(person, spread),
         detector=draw_detector(rng, spread),
         tone=draw_tone(rng, spread),
         film=draw_film(rng, spread),

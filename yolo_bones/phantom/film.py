@@ -52,7 +52,8 @@ class Marker:
     """Lead letters; lengths in pixels at 2048.
 
     Attributes:
-        text, small_text: the side, and what else stands below it.
+        wrong_side: whether the letter is that of the other hand.
+        small_text: what else stands below it.
         font: index into `FONTS`.
         height_px: of the letter.
         stroke: thickness of its lines, as a part of its height.
@@ -63,7 +64,7 @@ class Marker:
         places: tried in turn, parts of width and height, until one is clear of the hand.
     """
 
-    text: str
+    wrong_side: bool
     small_text: str
     font: int
     height_px: float
@@ -99,7 +100,7 @@ def draw_marker(rng: np.random.Generator, spread: float) -> Marker | None:
     places = rng.uniform((0.06, 0.06), (0.94, 0.94), (24, 2))
     quarters, slight = 90.0 * int(rng.integers(0, 4)), float(rng.normal(0.0, 5.0)) * spread
     marker = Marker(
-        text=str(rng.choice(["R", "L"])),
+        wrong_side=bool(rng.random() < 0.03 * spread),
         small_text=str(rng.choice(texts)),
         font=int(rng.integers(0, len(FONTS))),
         height_px=around(rng, 75.0, 0.25, spread),
@@ -113,16 +114,17 @@ def draw_marker(rng: np.random.Generator, spread: float) -> Marker | None:
     return marker if there else None
 
 
-def lay_marker(bone_mm: Plane, marker: Marker, flesh: NDArray[np.bool_], factor: float) -> None:
+def lay_marker(bone_mm: Plane, marker: Marker, flesh: NDArray[np.bool_], thumb_left: bool, factor: float) -> None:
     """Add lead letters to what the beam must pass, where they are clear of the hand; else leave them out.
 
     Args:
         bone_mm: (H, W), changed in place.
         marker: the letters.
         flesh: (h, w) coarse mask of the body, stretched over the image.
+        thumb_left: whether the thumb points left, as that of a right hand does with its palm on the detector.
         factor: pixels of this image to one at 2048.
     """
-    stamp = _letters(marker, factor)
+    stamp = _letters(marker, "R" if thumb_left != marker.wrong_side else "L", factor)
     height, width = bone_mm.shape
     rows, columns = flesh.shape
     for x, y in marker.places:
@@ -138,13 +140,13 @@ def lay_marker(bone_mm: Plane, marker: Marker, flesh: NDArray[np.bool_], factor:
             return
 
 
-def _letters(marker: Marker, factor: float) -> Plane:
+def _letters(marker: Marker, side_letter: str, factor: float) -> Plane:
     """The marker as a small plane from 0 to 1."""
     letter = max(6.0, marker.height_px * factor)
     side = round(4.2 * letter)
     stamp = np.zeros((side, side), np.uint8)
     middle = side / 2
-    _write(stamp, marker.text, (middle, middle), letter, marker)
+    _write(stamp, side_letter, (middle, middle), letter, marker)
     if marker.small_text:
         _write(stamp, marker.small_text, (middle, middle + 0.95 * letter), 0.42 * letter, marker)
     if marker.framed:

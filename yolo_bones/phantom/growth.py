@@ -147,7 +147,7 @@ def _draw_genes(rng: np.random.Generator) -> dict[str, Array]:
 
 def _grow_hand(person: Person, genes: dict[str, Array], scale: float, spread: float) -> Patient:
     common = genes["hand"]
-    sturdy = 0.045 * spread * common[0] + (0.012 if person.sex == "male" else -0.012)
+    sturdy = 0.058 * spread * common[0] + (0.012 if person.sex == "male" else -0.012)
     mineral = _mineral_of(person, spread * common[1])
     field = spread * CARPAL_FIELD * common[8:12].reshape(2, 2)
     build = _Build(person.age_years, sturdy, mineral, field, spread)

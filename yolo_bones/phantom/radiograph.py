@@ -90,7 +90,7 @@ def _add_foreign_bodies(
     for implant in exposure.implants:
         fix_with_metal(bone_mm, implant, by_name, frame)
     if exposure.marker is not None:
-        lay_marker(bone_mm, exposure.marker, flesh.square > 0.0, frame.height / REFERENCE_SIZE)
+        lay_marker(bone_mm, exposure.marker, flesh.square > 0.0, frame.thumb_left, frame.height / REFERENCE_SIZE)
 
 
 def _hand_box(bones: Sequence[PosedBone], shadows: Sequence[Shadow | None], frame: Frame) -> Box:

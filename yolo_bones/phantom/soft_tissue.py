@@ -24,24 +24,24 @@ from yolo_bones.phantom.skeleton import PosedBone
 Plane = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
-FINGER_MARGIN: Final = (0.051, 0.033, 0.028)
+FINGER_MARGIN: Final = (0.052, 0.034, 0.028)
 """Flesh beside distal, middle and proximal phalanges, in units of the third metacarpal."""
-FINGER_FLATNESS: Final = (0.804, 0.900, 0.863)
+FINGER_FLATNESS: Final = (0.882, 0.923, 0.909)
 """Half-thickness over half-width there."""
 TIP_INSET: Final = 0.045
-PALM_HALF_WIDTH: Final = 0.226
-PALM_HALF_THICKNESS: Final = (0.129, 0.183, 0.180)
+PALM_HALF_WIDTH: Final = 0.223
+PALM_HALF_THICKNESS: Final = (0.144, 0.193, 0.174)
 """At the metacarpals' heads, in their middle and at their bases."""
 HYPOTHENAR: Final = (0.20, 0.20)
 THENAR: Final = (0.21, 0.205)
 FIRST_WEB: Final = (0.20, 0.12)
-CARPUS: Final = (0.146, 0.254)
+CARPUS: Final = (0.145, 0.229)
 """Half-width beside each end of the carpal arch, and half-thickness."""
-WRIST_MARGIN: Final = 0.115
-FOREARM_MARGIN: Final = 0.114
-FOREARM_SHIFT: Final = 0.054
+WRIST_MARGIN: Final = 0.127
+FOREARM_MARGIN: Final = 0.113
+FOREARM_SHIFT: Final = 0.056
 """How far the forearm's flesh lies towards the thumb's side of the middle between its bones."""
-FOREARM_HALF_THICKNESS: Final = (0.304, 0.297)
+FOREARM_HALF_THICKNESS: Final = (0.307, 0.295)
 WEB_POINT: Final = 2
 """Point of the proximal phalanx's axis that the palm reaches."""
 WEB_HALF_THICKNESS: Final = 0.10
