@@ -49,10 +49,10 @@ def drawn() -> State:
 @pytest.mark.parametrize("points", [RECTANGLE, RECTANGLE[::-1]], ids=["counter-clockwise", "clockwise"])
 @pytest.mark.parametrize("angle_deg", [0.0, 30.0, -70.0])
 def test_measures_of_a_rectangle(points: np.ndarray, angle_deg: float) -> None:
-    measures = measure_polygon(turned(points, angle_deg) + [3.0, -2.0])
+    measures = measure_polygon(turned(points, angle_deg) + np.array([3.0, -2.0]))
     assert measures.area == pytest.approx(0.2)
     assert measures.centroid == pytest.approx([3.0, -2.0])
-    assert measures.angle_deg == pytest.approx(angle_deg)
+    assert measures.angle_deg == pytest.approx(angle_deg, abs=1e-6)
     assert (measures.length, measures.width) == pytest.approx((1.0, 0.2))
     assert measures.slice_widths == pytest.approx(np.full(10, 0.2))
 
@@ -80,8 +80,8 @@ def test_a_forearm_is_cut_below_its_highest_point() -> None:
 def test_overlap_and_gap() -> None:
     """Two rectangles 0.2 wide share 0.05 x 1 where one is moved by 0.15; half a unit apart they count -0.05 / 2."""
     first = as_region(RECTANGLE)
-    assert overlap_or_gap(first, as_region(RECTANGLE + [0.15, 0.0])) == pytest.approx(0.05)
-    assert overlap_or_gap(first, as_region(RECTANGLE + [0.7, 0.0])) == pytest.approx(-0.025)
+    assert overlap_or_gap(first, as_region(RECTANGLE + np.array([0.15, 0.0]))) == pytest.approx(0.05)
+    assert overlap_or_gap(first, as_region(RECTANGLE + np.array([0.7, 0.0]))) == pytest.approx(-0.025)
     crossed = as_region(np.array([(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)]))
     assert crossed.is_valid
 
@@ -89,7 +89,7 @@ def test_overlap_and_gap() -> None:
 # Drawings and their places
 
 
-def test_drawings_are_one_loop_each_about_as_large_as_the_real_bone(drawn: State) -> None:
+def test_drawings_are_one_loop_each_about_as_large_as_the_real_bone() -> None:
     for bone, model in drawn_models().items():
         assert len(model.start) == len(model.give) == parameter_count(bone)
         outline = outline_of(model, model.start)
@@ -97,7 +97,7 @@ def test_drawings_are_one_loop_each_about_as_large_as_the_real_bone(drawn: State
         assert measure_polygon(outline).area == pytest.approx(REAL[bone]["area"][0], rel=0.12), bone
 
 
-def test_places_in_the_mean_pose_are_the_population_s(drawn: State) -> None:
+def test_places_in_the_mean_pose_are_the_population_s() -> None:
     for bone, model in drawn_models().items():
         where, angle_deg = typical_place(bone, MEAN_DEVIATION_DEG)
         assert (*where, angle_deg) == pytest.approx(
@@ -118,7 +118,12 @@ def test_the_forearm_turns_with_the_wrist_and_the_metacarpals_do_not() -> None:
 
 
 def test_one_step_lowers_the_cost_of_the_drawings(drawn: State) -> None:
-    problem = Problem(drawn_models(), drawn.targets, drawn.pairs)
+    """Of the carpals and one bone of each other kind, to be quick."""
+    models = {
+        bone: model for bone, model in drawn_models().items() if bone in (*HAND_BONES, "finger-6", "finger-7", "Ulna")
+    }
+    pairs = {pair: extra for pair, extra in drawn.pairs.items() if set(pair) <= set(models)}
+    problem = Problem(models, drawn.targets, pairs)
     before = problem.cost(drawn.parameters)
     costs: list[float] = []
     numbers = fit(problem, drawn.parameters, 1, lambda _, cost: costs.append(cost))
@@ -219,6 +224,18 @@ def test_a_spoilt_state_names_file_and_field(tmp_path: Path, drawn: State, field
     record["bones"]["Lunate"][field] = value
     path.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(InputError, match=rf"state\.json: bones\.Lunate\.{field}: expected a"):
+        read_state(path)
+
+
+def test_what_is_no_state_is_refused(tmp_path: Path, drawn: State) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match=r"state\.json: format: expected yolo_bones atlas"):
+        read_state(path)
+    write_state(path, drawn)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**record, "bones": [1]}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"state\.json: bones: expected an object"):
         read_state(path)
 
 

@@ -103,15 +103,15 @@ def read_state(path: Path) -> State:
     record = read_strict_json(path, Counter())
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise InputError(path, "format", FORMAT, record.get("format") if isinstance(record, dict) else record)
-    rows = {bone: _Fields(path, f"bones.{bone}", record.get("bones", {}).get(bone)) for bone in BONES}
-    pairs = _Fields(path, "pairs", record.get("pairs"))
+    whole = _Fields(path, "", record)
+    rows, pairs = {bone: whole.inner("bones").inner(bone) for bone in BONES}, whole.inner("pairs")
     fitted = {bone: row.numbers("parameters", (0, parameter_count(bone))) for bone, row in rows.items()}
     return State(
         targets={bone: _read_target(row) for bone, row in rows.items()},
         variation={bone: Variation(*row.numbers("variation", (5,)).tolist()) for bone, row in rows.items()},
         pairs={pair: pairs.number(PAIR_MARK.join(pair)) for pair in reference.OVERLAPS},
         parameters=fitted if all(len(numbers) for numbers in fitted.values()) else {},
-        rounds=int(_Fields(path, "", record).number("rounds")),
+        rounds=int(whole.number("rounds")),
     )
 
 
@@ -132,6 +132,9 @@ class _Fields:
         if not isinstance(record, dict):
             raise InputError(path, place, "an object", record)
         self._path, self._place, self._record = path, place, record
+
+    def inner(self, name: str) -> _Fields:
+        return _Fields(self._path, self._field(name), self._record.get(name))
 
     def number(self, name: str) -> float:
         value: Any = self._record.get(name)

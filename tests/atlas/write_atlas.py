@@ -39,7 +39,7 @@ SESAMOID_CUT: Final = (0.80, 0.80, 0.85)
 in by so much, since the phantom's sesamoids are bones of their own."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class AtlasTables:
     """What `phantom.atlas` holds, by bone; see the comments there."""
 
