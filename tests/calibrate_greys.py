@@ -256,13 +256,15 @@ def table(hands: list[Hand]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hands", type=int, default=24)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first hand; others than were fitted to: 500")
     parser.add_argument("--size", type=int, default=0)
     parser.add_argument("--fit", type=int, default=0, metavar="ROUNDS")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    seeds = range(arguments.first, arguments.first + arguments.hands)
     if arguments.fit:
-        fit([make_hand(seed, arguments.size or 1024) for seed in range(arguments.hands)], arguments.fit)
-    table([make_hand(seed, arguments.size or 2048) for seed in range(arguments.hands)])
+        fit([make_hand(seed, arguments.size or 1024) for seed in seeds], arguments.fit)
+    table([make_hand(seed, arguments.size or 2048) for seed in seeds])
 
 
 if __name__ == "__main__":

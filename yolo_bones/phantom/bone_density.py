@@ -50,13 +50,13 @@ class Trabeculae:
 
 
 TISSUES: Final[dict[str, Tissue]] = {
-    "distal": Tissue(1.05, 0.536, 0.186),
+    "distal": Tissue(1.05, 0.480, 0.205),
     "middle": Tissue(1.00, 0.425, 0.185),
     "proximal": Tissue(1.05, 0.448, 0.184),
     "metacarpal": Tissue(0.78, 0.288, 0.164),
-    "carpal": Tissue(0.27, 0.245, 0.245),
-    "radius": Tissue(0.61, 0.266, 0.153),
-    "ulna": Tissue(0.83, 0.324, 0.150),
+    "carpal": Tissue(0.22, 0.252, 0.252),
+    "radius": Tissue(0.60, 0.252, 0.147),
+    "ulna": Tissue(0.82, 0.310, 0.145),
     "sesamoid": Tissue(0.85, 0.30, 0.30),
 }
 """Set so that the grey levels of `reference.py` come out; see tests/calibrate_greys.py.

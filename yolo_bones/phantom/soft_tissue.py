@@ -35,13 +35,13 @@ PALM_HALF_THICKNESS: Final = (0.144, 0.193, 0.174)
 HYPOTHENAR: Final = (0.20, 0.20)
 THENAR: Final = (0.21, 0.205)
 FIRST_WEB: Final = (0.20, 0.12)
-CARPUS: Final = (0.145, 0.229)
+CARPUS: Final = (0.148, 0.248)
 """Half-width beside each end of the carpal arch, and half-thickness."""
 WRIST_MARGIN: Final = 0.127
 FOREARM_MARGIN: Final = 0.113
 FOREARM_SHIFT: Final = 0.056
 """How far the forearm's flesh lies towards the thumb's side of the middle between its bones."""
-FOREARM_HALF_THICKNESS: Final = (0.307, 0.295)
+FOREARM_HALF_THICKNESS: Final = (0.32, 0.31)
 WEB_POINT: Final = 2
 """Point of the proximal phalanx's axis that the palm reaches."""
 WEB_HALF_THICKNESS: Final = 0.10
