@@ -50,11 +50,11 @@ class Trabeculae:
 
 
 TISSUES: Final[dict[str, Tissue]] = {
-    "distal": Tissue(1.05, 0.480, 0.205),
+    "distal": Tissue(1.08, 0.470, 0.215),
     "middle": Tissue(1.00, 0.425, 0.185),
     "proximal": Tissue(1.05, 0.448, 0.184),
     "metacarpal": Tissue(0.78, 0.288, 0.164),
-    "carpal": Tissue(0.22, 0.252, 0.252),
+    "carpal": Tissue(0.25, 0.262, 0.262),
     "radius": Tissue(0.60, 0.252, 0.147),
     "ulna": Tissue(0.82, 0.310, 0.145),
     "sesamoid": Tissue(0.85, 0.30, 0.30),

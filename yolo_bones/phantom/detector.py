@@ -70,7 +70,7 @@ class Tone:
 TYPICAL_DETECTOR: Final = Detector(
     blur_px=1.53, noise=0.012, scatter=0.14, edge=0.78, edge_px=7.43, coarse=0.40, coarse_px=70.0
 )
-TYPICAL_TONE: Final = Tone(black=13.0, gain=77.5, gamma=1.0, slope_xy=(0.0, 0.0), edge_glow=(0.0, 0.0, 0.0, 0.0))
+TYPICAL_TONE: Final = Tone(black=13.0, gain=79.2, gamma=1.0, slope_xy=(0.0, 0.0), edge_glow=(0.0, 0.0, 0.0, 0.0))
 
 
 def draw_detector(rng: np.random.Generator, spread: float) -> Detector:

@@ -36,7 +36,7 @@ HAND_SHARE: Final = 0.3
 """Deviation of one hand from its owner's mean, against the deviation between owners."""
 
 TUBE_DEPTH: Final[dict[str, tuple[float, float, float]]] = {
-    "distal": (0.62, 0.62, 0.45), "middle": (0.72, 0.72, 0.66), "proximal": (0.74, 0.76, 0.70),
+    "distal": (0.57, 0.62, 0.45), "middle": (0.72, 0.72, 0.66), "proximal": (0.74, 0.76, 0.70),
     "metacarpal": (0.95, 0.98, 0.92), "Radius": (0.80, 0.72, 0.55), "Ulna": (0.95, 0.90, 0.90),
 }  # fmt: skip
 SAG: Final = {"distal": 0.005, "middle": 0.015, "proximal": 0.03, "metacarpal": 0.035, "Radius": 0.0, "Ulna": 0.0}
@@ -61,18 +61,18 @@ class CarpalRelief:
 
 CARPAL_RELIEF: Final[dict[str, CarpalRelief]] = {
     # Saddle for the thumb's metacarpal on the distal thumb side, ridge on the palm.
-    "Trapezium": CarpalRelief(0.22, 2.6, (-0.03, 0.02), 40.0, 0.12),
+    "Trapezium": CarpalRelief(0.22, 2.1, (-0.03, 0.02), 40.0, 0.12),
     # Wedge: broad on the back, narrow towards the palm.
-    "Trapezoid": CarpalRelief(0.25, 3.0, (0.02, 0.01)),
+    "Trapezoid": CarpalRelief(0.25, 2.2, (0.02, 0.01)),
     # Head in the hollow of lunate and scaphoid, body broad on the back.
-    "Capitate": CarpalRelief(0.29, 2.8, (0.0, 0.02), 180.0, 0.05),
+    "Capitate": CarpalRelief(0.29, 2.1, (0.0, 0.02), 180.0, 0.05),
     # Wedge with the hook on its palmar face, near the ulnar distal corner.
-    "Hamate": CarpalRelief(0.22, 2.8, (0.0, 0.0), hook=(-0.02, 0.055, 0.042, 0.15)),
+    "Hamate": CarpalRelief(0.22, 2.1, (0.0, 0.0), hook=(-0.02, 0.055, 0.042, 0.15)),
     # Tubercle: the distal pole comes forward, so the palmar levels lie further along the axis; waist in the outline.
-    "Scaphoid": CarpalRelief(0.20, 2.4, (-0.02, 0.05), 180.0, 0.06),
+    "Scaphoid": CarpalRelief(0.20, 2.0, (-0.02, 0.05), 180.0, 0.06),
     # Crescent: hollow for the head of the capitate, horns in front and behind, the front one larger.
-    "Lunate": CarpalRelief(0.27, 2.5, (0.0, 0.02), 180.0, 0.20),
-    "Triquetrum": CarpalRelief(0.19, 2.3, (0.0, 0.02)),
+    "Lunate": CarpalRelief(0.27, 2.0, (0.0, 0.02), 180.0, 0.20),
+    "Triquetrum": CarpalRelief(0.19, 2.0, (0.0, 0.02)),
     # A pea.
     "Pisiform": CarpalRelief(0.16, 2.0),
 }
