@@ -20,9 +20,9 @@ from tests.atlas.drawings import FOREARM_WARP, draw_radii, draw_tube
 from tests.atlas.outlines import cut_below
 from yolo_bones.anatomy import THIRD_METACARPAL, TYPICAL
 from yolo_bones.bones import ARM_BONES, BONES, HAND_BONES
+from yolo_bones.phantom.carpus import ROW_SHARE
 from yolo_bones.phantom.pose import MEAN_DEVIATION_DEG
 from yolo_bones.phantom.shapes import RADII, STATIONS, Stack, Tube, stack_outline, tube_outline
-from yolo_bones.phantom.skeleton import ROW_SHARE
 
 Array = NDArray[np.float64]
 

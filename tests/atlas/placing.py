@@ -15,8 +15,9 @@ from tests.atlas.targets import BoneTarget
 from yolo_bones.anatomy import TYPICAL
 from yolo_bones.bones import ARM_BONES
 from yolo_bones.phantom.agreement import ROUND_BONES
+from yolo_bones.phantom.carpus import CAPITATE_HEAD, ROW_SHARE, SCAPHOID_STRETCH
 from yolo_bones.phantom.pose import MEAN_DEVIATION_DEG
-from yolo_bones.phantom.skeleton import CAPITATE_HEAD, ROW_SHARE, SCAPHOID_STRETCH, WRIST_CENTRE
+from yolo_bones.phantom.skeleton import WRIST_CENTRE
 
 Array = NDArray[np.float64]
 

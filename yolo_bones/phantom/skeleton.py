@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from yolo_bones.bones import ARM_BONES, BONES, DIGITS, HAND_BONES
 from yolo_bones.phantom.atlas import REST
+from yolo_bones.phantom.carpus import CarpalPlace, place_carpals
 from yolo_bones.phantom.growth import GrownBone, Patient, typical_tube
 from yolo_bones.phantom.pose import MEAN_DEVIATION_DEG, Pose, turn_about_length, turn_in_plane, turn_to_palm
 from yolo_bones.phantom.shapes import Stack, Tube, ellipsoid, stack_surface, tube_surface
@@ -22,19 +23,9 @@ from yolo_bones.phantom.surface import Surface
 
 Array = NDArray[np.float64]
 
-DEPTH_OF_BONE: Final[dict[str, float]] = {
-    "Trapezium": 0.10, "Trapezoid": 0.0, "Capitate": 0.0, "Hamate": 0.02, "Scaphoid": 0.05, "Lunate": 0.0,
-    "Triquetrum": -0.01, "Pisiform": 0.18, "Radius": 0.0, "Ulna": -0.04,
-}  # fmt: skip
-"""How far each centre lies towards the palm: the carpal arch, the pisiform in front of the triquetrum."""
+DEPTH_OF_ARM: Final = {"Radius": 0.0, "Ulna": -0.04}
 BASE_DEPTH: Final = {"thumb": 0.14, "index": 0.02, "middle": 0.0, "ring": 0.01, "little": 0.03}
-ROW_SHARE: Final = {"Scaphoid": 0.42, "Lunate": 0.42, "Triquetrum": 0.30, "Pisiform": 0.30}
-"""Part of the wrist's deviation that the proximal row follows, about the capitate's head."""
-CAPITATE_HEAD: Final = np.array([-0.03, -0.11, 0.0])
 WRIST_CENTRE: Final = np.array([-0.02, -0.09, 0.0])
-SCAPHOID_STRETCH: Final = 0.0047
-"""The scaphoid stands up in ulnar deviation: relative change of its projected length per degree."""
-CARPAL_LEAN_DEG: Final = 2.5
 HEAD_CENTRE: Final = 0.9
 """Where along a bone its distal joint turns."""
 AXIS_POINTS: Final = 12
@@ -79,7 +70,8 @@ class _Rest:
 
 def pose_bones(patient: Patient, pose: Pose) -> list[PosedBone]:
     """Place a patient's bones: the 29 in channel order, then the thumb's sesamoids."""
-    posed = {name: _pose_carpal(patient, pose, name) for name in HAND_BONES}
+    carpus = place_carpals(patient, pose)
+    posed = {name: _pose_carpal(patient.bones[name], carpus[name]) for name in HAND_BONES}
     extra: list[PosedBone] = []
     for digit in DIGITS:
         for bone in _pose_digit(patient, pose, digit):
@@ -95,29 +87,20 @@ def pose_bones(patient: Patient, pose: Pose) -> list[PosedBone]:
 
 def _rest(name: str) -> _Rest:
     x, y, turn_deg, u, v = REST[name]
-    depth = DEPTH_OF_BONE.get(name, 0.0)
-    if name.startswith("finger-"):
+    if name in ARM_BONES:
+        depth = DEPTH_OF_ARM[name]
+    else:
         depth = BASE_DEPTH[next(digit for digit, bones in DIGITS.items() if name in bones)]
     return _Rest(np.array([u, v]), np.array([x, y, depth]), turn_deg)
 
 
-def _pose_carpal(patient: Patient, pose: Pose, name: str) -> PosedBone:
-    bone, rest = patient.bones[name], _rest(name)
+def _pose_carpal(bone: GrownBone, place: CarpalPlace) -> PosedBone:
     assert isinstance(bone.shape, Stack)
-    from_mean = pose.deviation - MEAN_DEVIATION_DEG
-    follow = turn_in_plane(ROW_SHARE.get(name, 0.0) * from_mean)
-    jitter = bone.place_jitter + (0.7 * patient.bones["Triquetrum"].place_jitter if name == "Pisiform" else 0.0)
-    place = CAPITATE_HEAD + follow @ (rest.place - CAPITATE_HEAD) + np.array([*jitter, 0.0])
-    lean = bone.angle_jitter_deg + CARPAL_LEAN_DEG * pose.carpal[name]
-    turn = follow @ turn_in_plane(rest.turn_deg + lean)
-    stretch = np.ones(3)
-    if name == "Scaphoid":
-        stretch[1] = 1.0 + SCAPHOID_STRETCH * from_mean
     reach = float(bone.shape.radii.max())
     axis = np.linspace([0.0, -0.9 * reach, 0.0], [0.0, 0.9 * reach, 0.0], AXIS_POINTS)
     outer, marrow = stack_surface(bone.shape), stack_surface(bone.shape, marrow=True)
-    still = PosedBone(name, outer, marrow, axis, float(np.median(bone.shape.radii)), bone.mineral)
-    return _moved(still, turn * stretch, place - turn @ (stretch * np.array([*rest.centre, 0.0])))
+    still = PosedBone(bone.name, outer, marrow, axis, float(np.median(bone.shape.radii)), bone.mineral)
+    return _moved(still, place.turn * place.stretch, place.shift)
 
 
 def _pose_digit(patient: Patient, pose: Pose, digit: str) -> list[PosedBone]:
