@@ -172,3 +172,10 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 
 def test_datasets_is_no_package() -> None:
     assert not list((ROOT / "datasets").glob("*.py"))
+
+
+def test_the_package_and_its_metadata_name_one_version() -> None:
+    """`report.json` carries it, so it must not depend on when the package was installed."""
+    from yolo_bones import __version__
+
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -164,3 +164,41 @@ def test_outlines_fill_to_what_was_projected() -> None:
             planes[1] &= planes[0]
         # Only a pixel that hangs on the silhouette by nothing may be lost.
         assert (planes[0] != planes[1]).sum() <= 2, bone.name
+
+
+@pytest.mark.parametrize("size", ["96x96", "512x170"])
+def test_sizes_that_cannot_hold_a_hand_are_refused(
+    tmp_path: Path, size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make_phantoms([str(tmp_path / "a"), "--patients", "1", "--size", size, "--quiet"]) == 2
+    assert "--size" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_set_that_lost_files_is_not_called_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--patients", "2", "--seed", "3", "--size", "128x96", "--quiet"]
+    out = tmp_path / "a"
+    assert make_phantoms([str(out), *options]) == 0
+    assert make_phantoms([str(out), *options]) == 0
+    next((out / "train" / "DCM" / "ID002").glob("*.png")).unlink()
+    assert make_phantoms([str(out), *options]) == 3
+    assert "1 files" in capsys.readouterr().err
+
+
+def test_an_image_that_was_lost_between_two_runs_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--patients", "3", "--seed", "3", "--size", "128x96", "--quiet"]
+    out, write_patient = tmp_path / "a", module.write_patient
+
+    def interrupt_at_third(settings: PhantomSettings, number: int, *rest: object) -> object:
+        if number == 3:
+            raise KeyboardInterrupt
+        return write_patient(settings, number, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_patient", interrupt_at_third)
+        assert make_phantoms([str(out), *options]) == 130
+    lost = next((out / "train" / "DCM" / "ID001").glob("*.png"))
+    before = lost.read_bytes()
+    lost.unlink()
+    assert make_phantoms([str(out), *options]) == 0
+    assert lost.read_bytes() == before

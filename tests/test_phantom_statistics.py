@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.rectangle_hands import ORIGIN_XY, SIZE, UNIT_PX, hand_masks, hand_planes, write_hands
 from yolo_bones.bones import BONES, CLASS_IDS
+from yolo_bones.errors import MachineError
 from yolo_bones.phantom import reference
 from yolo_bones.phantom.agreement import Check, Verdict, factor_deviation, judge, share_deviation
 from yolo_bones.phantom.contact_sheet import lay_out, write_contact_sheet
@@ -27,7 +30,7 @@ from yolo_bones.phantom.hand_measures import (
     pairwise_iou,
     trimmed,
 )
-from yolo_bones.phantom.statistics import main
+from yolo_bones.phantom.statistics import Measured, _alive, main
 from yolo_bones.phantom.statistics_tables import Table
 from yolo_bones.phantom.summaries import near_wrap
 from yolo_bones.rle import ImageSize, encode
@@ -463,3 +466,12 @@ def test_tables_as_text_and_markdown() -> None:
     assert table.as_text() == "Title\nbone   a\nx     10\nlong   2\nnote"
     assert table.as_markdown() == "## Title\n\n| bone | a |\n| --- | ---: |\n| x | 10 |\n| long | 2 |\n\nnote"
     assert ImageSize(560, 500) == SIZE
+
+
+def test_a_killed_worker_is_the_machines_fault() -> None:
+    def broken() -> Iterator[Measured]:
+        raise BrokenProcessPool
+        yield
+
+    with pytest.raises(MachineError, match="--workers"):
+        list(_alive(broken()))

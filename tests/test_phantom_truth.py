@@ -378,7 +378,7 @@ def test_planting_changes_annotations_only_and_a_copied_image_comes_on_top(tmp_p
 
 
 def test_options_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    few = ["--patients", "1", "--size", "64x80", "--quiet"]
+    few = ["--patients", "1", "--size", "128x96", "--quiet"]
     assert make_phantoms([str(tmp_path / "a"), *few, "--plant-errors", "3"]) == 2
     assert "--plant-errors: expected at most 2" in capsys.readouterr().err
     assert make_phantoms([str(tmp_path / "b"), *few, "--annotator-noise", "nan"]) == 2
@@ -466,3 +466,14 @@ def test_what_is_made_from_phantoms_says_so(tiny_hands: Path, raw: Path, tmp_pat
     for foreign in ("[1, 2]", '{"converter": "points_to_rle"}', '{"generator": 3}', "not json"):
         (raw / "report.json").write_text(foreign)
         assert "source" not in check_data_set(raw).report()
+
+
+def test_a_doubled_bone_lies_where_its_record_says_also_at_the_frames_edge() -> None:
+    size = ImageSize(300, 200)
+    ulna = DrawnBone("Ulna", np.array([[80, 200], [120, 200], [120, 299], [80, 299]], np.int32))
+    for seed in range(30):
+        drawn, record = plant("doubled_bone", [ulna], size, np.random.default_rng(seed))
+        first, second = (bone.points for bone in drawn)
+        moved = second - first if np.array_equal(first, ulna.points) else first - second
+        assert np.abs(moved).max() > 0
+        assert record["shift_px"] == pytest.approx(moved.mean(axis=0).tolist(), abs=0.051)

@@ -47,9 +47,11 @@ def say(message: str, quiet: bool = False) -> None:
         print(message, file=sys.stderr)
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None, quiet: bool = False) -> Iterable[T]:
+def progress(
+    items: Iterable[T], what: str, total: int | None = None, quiet: bool = False, unit: str = "image"
+) -> Iterable[T]:
     """Show a progress bar on stderr while iterating."""
-    bar: Iterable[T] = tqdm(items, desc=what, total=total, disable=quiet, file=sys.stderr, unit="image", leave=False)
+    bar: Iterable[T] = tqdm(items, desc=what, total=total, disable=quiet, file=sys.stderr, unit=unit, leave=False)
     return bar
 
 

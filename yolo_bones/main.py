@@ -20,6 +20,7 @@ VERBS: Final = {
     "evaluate": ("yolo_bones.evaluate_rle", "Dice of one CSV against another"),
     "export": ("yolo_bones.export_rle", "radiographs -> run lengths"),
     "make-phantoms": ("yolo_bones.make_phantoms", "synthetic radiographs with exact truth"),
+    "phantom-statistics": ("yolo_bones.phantom.statistics", "a set of radiographs against real hands"),
     "ship-weights": ("yolo_bones.ship_weights", "strip a checkpoint of paths and dates"),
 }
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] not in VERBS:
         asked_for_help = bool(arguments) and arguments[0] in ("-h", "--help")
-        lines = [f"  {verb:<18}{what}" for verb, (_, what) in VERBS.items()]
+        lines = [f"  {verb:<20}{what}" for verb, (_, what) in VERBS.items()]
         text = "\n".join(["usage: yolo-bones VERB [options]", "", *lines])
         print(text, file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2

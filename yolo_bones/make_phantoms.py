@@ -4,8 +4,8 @@
 
 Writes OUT/train/{DCM,outputs_json}, OUT/train_truth.csv, with --test also OUT/test/DCM and OUT/test_truth.csv,
 OUT/meta_data.xlsx, with --plant-errors OUT/planted_errors.json, and OUT/report.json. The truth is exact; annotations
-are drawn as a person would. An interrupted run goes on where it stopped; the result is the same to the byte for any
-number of workers.
+fill to the same pixels, or with --annotator-noise to what a person would draw. An interrupted run goes on where it
+stopped; the result is the same to the byte for any number of workers.
 """
 
 from __future__ import annotations
@@ -30,12 +30,16 @@ from yolo_bones.command_line import count_argument, image_size_argument, progres
 from yolo_bones.errors import InputError, MachineError, RefusedError
 from yolo_bones.files import sweep_temporaries, write_text
 from yolo_bones.phantom.metadata_table import row_count, write_metadata_table
-from yolo_bones.phantom.patients import write_patient
+from yolo_bones.phantom.patients import image_names, write_patient
 from yolo_bones.phantom.planted_errors import plan_errors
 from yolo_bones.phantom.settings import SPREADS, PhantomSettings, patient_name
 from yolo_bones.resumable import PartFolder
 from yolo_bones.rle_table import write_rle_table
 
+LEAST_HEIGHT: Final = 128
+"""Below, the smallest bones have no area that a polygon of whole points could hold."""
+LEAST_WIDTH_OF_HEIGHT: Final = 0.4
+"""In narrower images a hand that fits is so small that its forearm ends inside the frame."""
 USUAL_NOISE_PX: Final = 0.6
 """Gives polygons whose Dice against the exact truth is 0.985 to 0.995 for the bones of the fingers."""
 
@@ -88,9 +92,9 @@ def _make(arguments: argparse.Namespace) -> int:
         return 0
     sweep_temporaries(out)
     numbers = range(1, settings.total + 1)
-    todo = [number for number in numbers if not parts.has(_key(number))]
+    todo = [number for number in numbers if not _is_done(out, settings, parts, number)]
     jobs = _run_jobs(settings, out, parts, todo, max(1, arguments.workers))
-    for _ in progress(jobs, "phantoms", len(todo), arguments.quiet):
+    for _ in progress(jobs, "phantoms", len(todo), arguments.quiet, unit="patient"):
         pass
     _write_truth(out / "train_truth.csv", parts, numbers[: settings.patients])
     if settings.test_patients:
@@ -108,8 +112,9 @@ def _make(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> PhantomSettings:
     size = arguments.size
-    if min(size.height, size.width) < 64:
-        raise InputError("--size", "", "images of at least 64 pixels a side", str(size))
+    if size.height < LEAST_HEIGHT or size.width < LEAST_WIDTH_OF_HEIGHT * size.height:
+        expected = f"a height of at least {LEAST_HEIGHT} and a width of at least {LEAST_WIDTH_OF_HEIGHT} of it"
+        raise InputError("--size", "", expected, str(size))
     if not 0.0 <= arguments.annotator_noise <= 20.0:
         raise InputError("--annotator-noise", "", "pixels from 0 to 20", arguments.annotator_noise)
     return PhantomSettings(
@@ -160,10 +165,39 @@ def _open_parts(out: Path, settings: PhantomSettings) -> PartFolder | None:
         wanted = settings.as_record()
         if not isinstance(found, dict) or {name: found.get(name) for name in wanted} != wanted:
             raise RefusedError(f"{out}: holds phantoms of other settings; give another folder or remove it")
+        _refuse_if_damaged(out, settings)
         return None
     if not parts.exists() and out.exists() and any(out.iterdir()):
         raise RefusedError(f"{out}: is not empty and holds no unfinished run; give another folder")
-    return PartFolder(parts, settings.as_record())
+    return PartFolder(parts, settings.as_record(), way_out="repeat that command, give another folder or remove it")
+
+
+def _refuse_if_damaged(out: Path, settings: PhantomSettings) -> None:
+    """A finished set that lost files is not made whole by stealth."""
+    wanted = [out / "meta_data.xlsx", out / "train_truth.csv"]
+    wanted += [out / "test_truth.csv"] if settings.test_patients else []
+    wanted += [out / "planted_errors.json"] if settings.plant_errors else []
+    wanted += [path for number in range(1, settings.total + 1) for path in _files_of(out, settings, number)]
+    missing = [path for path in wanted if not path.exists()]
+    if missing:
+        what = f"{len(missing)} files of this finished set are missing, first {missing[0]}"
+        raise RefusedError(f"{out}: {what}; remove the folder and repeat")
+
+
+def _files_of(out: Path, settings: PhantomSettings, number: int) -> list[Path]:
+    """The images of a patient, copies that errors plant not counted, and their annotations."""
+    annotated = number <= settings.patients
+    split, patient = out / ("train" if annotated else "test"), patient_name(number)
+    files = []
+    for name in image_names(settings, number)[:2]:
+        files.append(split / "DCM" / patient / f"{name}.png")
+        if annotated:
+            files.append(split / "outputs_json" / patient / f"{name}.json")
+    return files
+
+
+def _is_done(out: Path, settings: PhantomSettings, parts: PartFolder, number: int) -> bool:
+    return parts.has(_key(number)) and all(path.exists() for path in _files_of(out, settings, number))
 
 
 def _key(number: int) -> str:

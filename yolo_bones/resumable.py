@@ -18,19 +18,23 @@ class PartFolder:
         folder: where the parts lie while the work is unfinished.
         settings: what the work is made from; parts of other settings are refused.
         fresh: forget what is there.
+        way_out: what the user can do about an unfinished run of other settings.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], fresh: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        fresh: bool = False,
+        way_out: str = "repeat that command, or give --overwrite to start anew",
+    ) -> None:
         self.folder = folder
         marker = folder / "settings.json"
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
         if fresh:
             self.remove()
         if marker.exists() and marker.read_text(encoding="utf-8") != text:
-            raise RefusedError(
-                f"{folder}: holds an unfinished run on other input or with other options; "
-                "repeat that command, or give --overwrite to start anew"
-            )
+            raise RefusedError(f"{folder}: holds an unfinished run on other input or with other options; {way_out}")
         if not marker.exists():
             self.remove()
             write_text(marker, text)

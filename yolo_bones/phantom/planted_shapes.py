@@ -87,8 +87,11 @@ def draw_twice(drawn: list[DrawnBone], size: ImageSize, rng: np.random.Generator
     angle, far = rng.uniform(0.0, 2.0 * np.pi), max(1.5, rng.uniform(0.01, 0.03) * _unit_px(drawn, size))
     shift = far * np.array([np.cos(angle), np.sin(angle)])
     again = DrawnBone(bone.label, _inside(bone.points + shift, size))
+    if np.array_equal(again.points, bone.points):  # pushed back at the image's edge
+        again = DrawnBone(bone.label, _inside(bone.points - shift, size))
+    moved = (again.points - bone.points).mean(axis=0)
     place = int(rng.integers(len(drawn) + 1))
-    return [*drawn[:place], again, *drawn[place:]], {"bones": [bone.label], "shift_px": _rounded(shift)}
+    return [*drawn[:place], again, *drawn[place:]], {"bones": [bone.label], "shift_px": _rounded(moved)}
 
 
 def leave_bone(drawn: list[DrawnBone], size: ImageSize, rng: np.random.Generator) -> Planted:
@@ -118,7 +121,10 @@ def resize_bone(drawn: list[DrawnBone], size: ImageSize, rng: np.random.Generato
     factor = rng.uniform(0.45, 0.62) if rng.random() < 0.5 else rng.uniform(1.6, 2.1)
     centre = _centroid(bone.points, size)
     points = _inside(centre + factor * (bone.points - centre), size, shift=False)
-    return _replaced(drawn, bone, points), {"bones": [bone.label], "factor": round(factor, 3)}
+    return _replaced(drawn, bone, points), {
+        "bones": [bone.label],
+        "factor": round(np.sqrt(_area(points) / _area(bone.points)), 3),
+    }
 
 
 SHAPE_ERRORS: Final[dict[str, Callable[[list[DrawnBone], ImageSize, np.random.Generator], Planted]]] = {
@@ -190,6 +196,10 @@ def _inside(points: Vector, size: ImageSize, shift: bool = True) -> IntegerPoint
     if shift:
         points = points + np.maximum(-points.min(axis=0), 0.0) - np.maximum(points.max(axis=0) - limit, 0.0)
     return np.clip(np.rint(points), 0.0, limit).astype(np.int32)
+
+
+def _area(points: Vector | IntegerPoints) -> float:
+    return max(float(cv2.contourArea(np.asarray(points, dtype=np.float32))), 1.0)
 
 
 def _rectangle(centre: Vector, first: Vector, second: Vector) -> Vector:

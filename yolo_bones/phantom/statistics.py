@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,7 +27,7 @@ import cv2
 import numpy as np
 
 from yolo_bones.command_line import count_argument, progress, run_command, say
-from yolo_bones.errors import InputError
+from yolo_bones.errors import InputError, MachineError
 from yolo_bones.files import write_text
 from yolo_bones.phantom.agreement import PARTS, judge
 from yolo_bones.phantom.contact_sheet import check_sheet_name, write_contact_sheet
@@ -90,7 +91,7 @@ def _collect(arguments: argparse.Namespace) -> Collected:
     if "grey" in arguments.only:
         readings = READINGS if arguments.variants else READINGS[:1]
     collected = Collected()
-    measured = measure_sources(sources, readings, max(1, arguments.workers))
+    measured = _alive(measure_sources(sources, readings, max(1, arguments.workers)))
     for name, hand, greys in progress(measured, "measuring", len(names), arguments.quiet):
         collected.add(name, hand, greys)
     return collected
@@ -116,6 +117,13 @@ def measure_sources(sources: Iterable[TruthSource], readings: Sequence[str], wor
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
+
+
+def _alive(measured: Iterator[Measured]) -> Iterator[Measured]:
+    try:
+        yield from measured
+    except BrokenProcessPool as error:
+        raise MachineError("a worker was killed, perhaps for want of memory; try fewer --workers") from error
 
 
 def measure_source(source: TruthSource, readings: Sequence[str]) -> Measured:
