@@ -24,7 +24,7 @@ SHIPPED: Final = Path(__file__).resolve().parents[2] / "weights" / "bones-n.pt"
 SHIPPED_LONGEST_PX: Final = 640
 """Input size at which the shipped weights do best on synthetic hands that they were not trained on."""
 SHIPPED_LOGIT_THRESHOLD: Final = -0.5
-"""Labels of their first stages were inset a little too far, so masks are cut a little lower; chosen on the same hands."""
+"""Labels of their first stages were inset too far, so masks are cut a little lower; chosen on the same hands."""
 MOST_BYTES: Final = 1_000_000_000
 ZIP_START: Final = b"PK\x03\x04"
 PICKLE_START: Final = b"\x80"
