@@ -4,7 +4,7 @@ import yaml
 
 from tests.conftest import ROOT
 from yolo_bones.anatomy import TYPICAL
-from yolo_bones.bones import ARM_BONES, BONES, CLASS_IDS, DIGITS, FINGER_BONES, GROUPS, HAND_BONES
+from yolo_bones.bones import ARM_BONES, BONES, CLASS_IDS, DIGITS, FINGER_BONES, GROUPS, HAND_BONES, KINDS
 
 
 def test_names_in_channel_order() -> None:
@@ -18,6 +18,13 @@ def test_groups_and_digits_cover_every_bone_once() -> None:
     assert sorted(bone for bones in GROUPS.values() for bone in bones) == sorted(BONES)
     assert DIGITS["little"] == ("finger-16", "finger-17", "finger-18", "finger-19")
     assert set(TYPICAL) == set(BONES)
+
+
+def test_kinds() -> None:
+    assert set(KINDS) == set(BONES)
+    assert [KINDS[bone] for bone in DIGITS["thumb"]] == ["distal", "proximal", "metacarpal"]
+    assert [KINDS[bone] for bone in DIGITS["ring"]] == ["distal", "middle", "proximal", "metacarpal"]
+    assert (KINDS["Hamate"], KINDS["Radius"], KINDS["Ulna"]) == ("carpal", "radius", "ulna")
 
 
 def test_bones_yaml_holds_the_same_names_and_no_path() -> None:

@@ -106,6 +106,20 @@ def test_radius_and_ulna_reach_the_lower_edge() -> None:
                 assert image.outlines[bone][:, 1].max() == size.height - 1
 
 
+def make_until(stop: int, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command and interrupt it at patient number `stop`."""
+    write_patient = module.write_patient
+
+    def write_or_stop(settings: PhantomSettings, number: int, *rest: object) -> object:
+        if number == stop:
+            raise KeyboardInterrupt
+        return write_patient(settings, number, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_patient", write_or_stop)
+        assert make_phantoms(arguments) == 130
+
+
 def test_same_bytes_for_any_number_of_workers_and_after_an_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,16 +128,7 @@ def test_same_bytes_for_any_number_of_workers_and_after_an_interruption(
     assert make_phantoms([str(tmp_path / "a"), *options]) == 0
     assert make_phantoms([str(tmp_path / "b"), *options, "--workers", "2"]) == 0
     interrupted = tmp_path / "c"
-    write_patient = module.write_patient
-
-    def interrupt_at_second(settings: PhantomSettings, number: int, *rest: object) -> object:
-        if number == 2:
-            raise KeyboardInterrupt
-        return write_patient(settings, number, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "write_patient", interrupt_at_second)
-        assert make_phantoms([str(interrupted), *options]) == 130
+    make_until(2, [str(interrupted), *options], monkeypatch)
     assert not (interrupted / "train_truth.csv").exists()
     assert make_phantoms([str(interrupted), *options, "--seed", "4"]) == 3
     assert make_phantoms([str(interrupted), *options]) == 0
@@ -187,16 +192,8 @@ def test_a_set_that_lost_files_is_not_called_whole(tmp_path: Path, capsys: pytes
 
 def test_an_image_that_was_lost_between_two_runs_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--patients", "3", "--seed", "3", "--size", "128x96", "--quiet"]
-    out, write_patient = tmp_path / "a", module.write_patient
-
-    def interrupt_at_third(settings: PhantomSettings, number: int, *rest: object) -> object:
-        if number == 3:
-            raise KeyboardInterrupt
-        return write_patient(settings, number, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "write_patient", interrupt_at_third)
-        assert make_phantoms([str(out), *options]) == 130
+    out = tmp_path / "a"
+    make_until(3, [str(out), *options], monkeypatch)
     lost = next((out / "train" / "DCM" / "ID001").glob("*.png"))
     before = lost.read_bytes()
     lost.unlink()

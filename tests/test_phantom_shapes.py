@@ -132,7 +132,7 @@ def test_people_follow_their_seed_and_their_build() -> None:
 
 @pytest.mark.parametrize("bent", [False, True])
 def test_joints_hold_in_any_pose(bent: bool) -> None:
-    """The gap between a bone's head and the next one's base stays the mean pose's, to a hundredth."""
+    """The ends of neighbouring axes stay within 0.075 of a third metacarpal (40 poses: 0.008 to 0.069)."""
     for seed in range(6):
         rng = np.random.default_rng(seed)
         patient = hands(seed)[0]
@@ -141,7 +141,7 @@ def test_joints_hold_in_any_pose(bent: bool) -> None:
         for digit in DIGITS.values():
             for child, parent in itertools.pairwise(digit):
                 gap = np.linalg.norm(posed[child].axis[0, :2] - posed[parent].axis[-1, :2])
-                assert gap < 0.09, (child, parent, gap)
+                assert gap < 0.075, (child, parent, gap)
 
 
 def test_the_forearm_stays_upright_when_the_hand_turns() -> None:

@@ -35,6 +35,18 @@ BONES: Final[tuple[str, ...]] = FINGER_BONES + HAND_BONES + ARM_BONES
 
 CLASS_IDS: Final[dict[str, int]] = {bone: class_id for class_id, bone in enumerate(BONES)}
 
+KINDS: Final[dict[str, str]] = {
+    **dict(zip(HAND_BONES, ("carpal",) * len(HAND_BONES), strict=True)),
+    **{bone: bone.lower() for bone in ARM_BONES},
+    **{
+        bone: kind
+        for digit in DIGITS.values()
+        for bone, kind in zip(digit[::-1], ("metacarpal", "proximal", "middle", "distal"), strict=False)
+    },
+    DIGITS["thumb"][0]: "distal",
+}
+"""What sort of bone each is: distal, middle, proximal (phalanx), metacarpal, carpal, radius or ulna."""
+
 GROUPS: Final[dict[str, tuple[str, ...]]] = {"finger": FINGER_BONES, "hand": HAND_BONES, "arm": ARM_BONES}
 """The groups that scores are reported for."""
 

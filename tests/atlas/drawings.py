@@ -15,9 +15,8 @@ from shapely.geometry import LineString, Point, Polygon
 
 from tests.atlas.outlines import across, measure_moments
 from yolo_bones.anatomy import SLICES, TYPICAL, direction_xy
-from yolo_bones.bones import ARM_BONES
+from yolo_bones.bones import ARM_BONES, KINDS
 from yolo_bones.phantom import reference
-from yolo_bones.phantom.growth import kind_of
 from yolo_bones.phantom.shapes import RADII, STATIONS
 
 Array = NDArray[np.float64]
@@ -140,7 +139,7 @@ def draw_tube(bone: str) -> DrawnTube:
 
 def end_profiles(bone: str) -> tuple[Profile, Profile]:
     """Base and head of a long bone."""
-    kind = kind_of(bone)
+    kind = KINDS[bone]
     if kind == "distal":
         return DISTAL_BASE, DISTAL_HEAD
     if kind == "middle":

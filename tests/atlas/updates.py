@@ -12,10 +12,9 @@ from tests.atlas.population import mean_shared_areas
 from tests.atlas.state import State, Variation
 from tests.atlas.targets import UNIT_PX, BoneTarget, Pair, goal_area
 from yolo_bones.anatomy import THIRD_METACARPAL
-from yolo_bones.bones import ARM_BONES, CLASS_IDS, HAND_BONES
+from yolo_bones.bones import ARM_BONES, CLASS_IDS, HAND_BONES, KINDS
 from yolo_bones.phantom import reference
 from yolo_bones.phantom.agreement import ROUND_BONES
-from yolo_bones.phantom.growth import kind_of
 from yolo_bones.phantom.hand_measures import Collected
 from yolo_bones.phantom.summaries import shape_summary
 
@@ -105,7 +104,7 @@ def _beyond_dead_zone(bone: str, measure: str, found: Row, real: Row) -> float:
 
 def next_variation(bone: str, variation: Variation, found: Row, real: Row) -> Variation:
     """A bone's own deviations, so that with size, pose and what the hand shares the whole spread comes out right."""
-    is_arm, is_metacarpal = bone in ARM_BONES, bone not in ARM_BONES and kind_of(bone) == "metacarpal"
+    is_arm, is_metacarpal = bone in ARM_BONES, KINDS[bone] == "metacarpal"
     in_carpus = bone in HAND_BONES or is_metacarpal
     share = SPREAD_SHARE["carpus" if in_carpus else "other"]
 

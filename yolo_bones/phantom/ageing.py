@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from yolo_bones.bones import ARM_BONES, DIGITS
+from yolo_bones.bones import DIGITS, KINDS
 from yolo_bones.phantom.people import Person, Sex
 
 CLOSURE_YEARS: Final[dict[str, dict[Sex, float]]] = {
@@ -104,10 +104,5 @@ def has_open_plates(ageing: Ageing) -> bool:
 
 
 def _plate_kind(bone: str) -> str | None:
-    if bone in ARM_BONES:
-        return bone.lower()
-    for bones in DIGITS.values():
-        if bone in bones:
-            place = bones.index(bone)
-            return "distal" if place == 0 else "metacarpal" if place == len(bones) - 1 else "phalanx"
-    return None
+    kind = KINDS.get(bone, "carpal")
+    return None if kind == "carpal" else "phalanx" if kind in ("middle", "proximal") else kind

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import ARM_BONES, DIGITS, HAND_BONES
+from yolo_bones.bones import KINDS
 from yolo_bones.phantom.ageing import Ageing, GrowthPlate, growth_plate
 from yolo_bones.phantom.attenuation import MM_PER_UNIT
 from yolo_bones.phantom.framing import Frame
@@ -73,18 +73,8 @@ PLATE_UNITS: Final = 0.020
 
 
 def tissue_kind(bone: str) -> str:
-    """Key of `TISSUES` for a bone's name."""
-    if bone in ARM_BONES:
-        return bone.lower()
-    if bone in HAND_BONES:
-        return "carpal"
-    for bones in DIGITS.values():
-        if bone in bones:
-            place = bones.index(bone)
-            if place == len(bones) - 1:
-                return "metacarpal"
-            return ("distal", "middle", "proximal")[place] if len(bones) == 4 or place == 0 else "proximal"
-    return "sesamoid"
+    """Key of `TISSUES` for the name of a posed bone."""
+    return KINDS.get(bone, "sesamoid")
 
 
 def mineral_mm(

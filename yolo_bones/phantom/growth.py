@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import ARM_BONES, BONES, DIGITS, HAND_BONES
+from yolo_bones.bones import ARM_BONES, BONES, HAND_BONES, KINDS
 from yolo_bones.phantom.atlas import REST, STACK_RADII, TUBES, VARIATION
 from yolo_bones.phantom.people import Person
 from yolo_bones.phantom.shapes import RADII, STATIONS, Stack, Tube
@@ -37,12 +37,12 @@ HAND_SHARE: Final = 0.3
 
 TUBE_DEPTH: Final[dict[str, tuple[float, float, float]]] = {
     "distal": (0.57, 0.62, 0.45), "middle": (0.72, 0.72, 0.66), "proximal": (0.74, 0.76, 0.70),
-    "metacarpal": (0.95, 0.98, 0.92), "Radius": (0.80, 0.72, 0.55), "Ulna": (0.95, 0.90, 0.90),
+    "metacarpal": (0.95, 0.98, 0.92), "radius": (0.80, 0.72, 0.55), "ulna": (0.95, 0.90, 0.90),
 }  # fmt: skip
-SAG: Final = {"distal": 0.005, "middle": 0.015, "proximal": 0.03, "metacarpal": 0.035, "Radius": 0.0, "Ulna": 0.0}
+SAG: Final = {"distal": 0.005, "middle": 0.015, "proximal": 0.03, "metacarpal": 0.035, "radius": 0.0, "ulna": 0.0}
 """How far the shaft lies back: phalanges and metacarpals are hollow on the palmar side."""
 WALL: Final = {
-    "distal": 0.013, "middle": 0.021, "proximal": 0.026, "metacarpal": 0.030, "Radius": 0.046, "Ulna": 0.044,
+    "distal": 0.013, "middle": 0.021, "proximal": 0.026, "metacarpal": 0.030, "radius": 0.046, "ulna": 0.044,
     "carpal": 0.009,
 }  # fmt: skip
 
@@ -183,7 +183,7 @@ def _grow_bone(name: str, genes: Array, build: _Build) -> GrownBone:
     spread = build.spread
     length_sd, width_sd, thumbward_sd, distalward_sd, angle_sd = VARIATION[name]
     long = float(np.exp(spread * length_sd * genes[0]))
-    share = 1.0 if name in ARM_BONES or name not in HAND_BONES else 0.8
+    share = 0.8 if name in HAND_BONES else 1.0
     wide = float(np.exp(share * build.sturdy + spread * width_sd * genes[1]))
     shape: Tube | Stack
     if name in HAND_BONES:
@@ -191,26 +191,15 @@ def _grow_bone(name: str, genes: Array, build: _Build) -> GrownBone:
     else:
         shape = _with_osteophytes(name, _vary_tube(name, genes[5:], spread, long, wide), build.age_years, genes[36:46])
     jitter = spread * np.array([thumbward_sd, distalward_sd]) * genes[2:4]
-    if kind_of(name) in ("carpal", "metacarpal"):
+    if KINDS[name] in ("carpal", "metacarpal"):
         jitter += build.field @ np.array(BASE_PLACE.get(name, REST[name][:2]))
     mineral = build.mineral * float(np.exp(0.04 * spread * genes[46]))
     return GrownBone(name, shape, mineral, jitter, spread * angle_sd * float(genes[4]))
 
 
-def kind_of(name: str) -> str:
-    """Key of the tables here: distal, middle, proximal, metacarpal, carpal, Radius or Ulna."""
-    if name in HAND_BONES:
-        return "carpal"
-    if name in ARM_BONES:
-        return name
-    digit = next(bones for bones in DIGITS.values() if name in bones)
-    kinds = ("distal", "proximal", "metacarpal") if len(digit) == 3 else ("distal", "middle", "proximal", "metacarpal")
-    return kinds[digit.index(name)]
-
-
 def typical_tube(name: str) -> Tube:
     """The atlas's mean shape of a long bone."""
-    kind, numbers = kind_of(name), TUBES[name]
+    kind, numbers = KINDS[name], TUBES[name]
     edges, ends = np.array(numbers[2:26]).reshape(2, 12), np.array(numbers[26:]).reshape(2, 5)
     depth = np.array(TUBE_DEPTH[kind])
     return Tube(numbers[0], numbers[1], edges[0], edges[1], ends[0], ends[1], depth, SAG[kind], WALL[kind])
@@ -254,13 +243,13 @@ def _vary_tube(name: str, genes: Array, spread: float, long: float, wide: float)
 
 def _with_osteophytes(name: str, tube: Tube, age_years: int, genes: Array) -> Tube:
     """Spurs at the margins of finger joints and of the thumb's base, likelier and larger with age."""
-    if name in ARM_BONES or (kind_of(name) == "metacarpal" and name != "finger-3"):
+    if name in ARM_BONES or (KINDS[name] == "metacarpal" and name != "finger-3"):
         return tube
     size = 0.0009 * max(0, age_years - 45) * np.clip(genes[:4] - 0.3, 0.0, 1.5)
     thumb, other = tube.thumb_edge.copy(), tube.other_edge.copy()
     thumb[1] += size[0]
     other[1] += size[1]
-    if kind_of(name) != "distal":
+    if KINDS[name] != "distal":
         thumb[-2] += size[2]
         other[-2] += size[3]
     return replace(tube, thumb_edge=thumb, other_edge=other)

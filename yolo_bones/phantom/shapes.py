@@ -84,7 +84,7 @@ class Stack:
 
 def tube_outline(tube: Tube) -> Array:
     """(N, 2) polygon (u, v): the tube's silhouette along `w`, counter-clockwise."""
-    u, v = _tube_edges(tube, 0.0)
+    u, v = _tube_edges(tube)
     return np.concatenate([np.column_stack([u[:, 0], v[:, 0]]), np.column_stack([u[::-1, 1], v[::-1, 1]])[1:-1]])
 
 
@@ -155,11 +155,11 @@ def _half_widths(tube: Tube, shell: Array) -> tuple[Array, Array]:
     return thumb, other
 
 
-def _tube_edges(tube: Tube, shell: float) -> tuple[Array, Array]:
+def _tube_edges(tube: Tube) -> tuple[Array, Array]:
     t = _ring_places()
-    thumb, other = _half_widths(tube, np.full_like(t, shell))
+    thumb, other = _half_widths(tube, np.zeros_like(t))
     across = np.stack([thumb, -other], axis=1)
-    return across, _along(tube, t, across, shell)
+    return across, _along(tube, t, across, 0.0)
 
 
 def _along(tube: Tube, t: Array, across: Array, shell: float) -> Array:
