@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from yolo_bones.bones import BONE_COUNT
-from yolo_bones.candidates import Candidates, fit_letterbox
+from yolo_bones.candidates import Candidates
 from yolo_bones.detector.network import Detector
 from yolo_bones.detector.weights import SHIPPED, SHIPPED_LONGEST_PX
 from yolo_bones.merger import merge_candidates
@@ -31,6 +31,7 @@ from yolo_bones.metrics import dice_per_channel
 from yolo_bones.phantom.patients import draw_patient, row_texts
 from yolo_bones.phantom.settings import PhantomSettings
 from yolo_bones.rle import ImageSize, masks_to_row_texts, row_texts_to_masks
+from yolo_bones.views import fit_letterbox
 
 import torch  # isort: skip
 from ultralytics.utils import nms, ops  # isort: skip
@@ -63,7 +64,7 @@ def stock(candidates: Candidates) -> list[str]:
         dim=1,
     ).T[None]
     found = nms.non_max_suppression(rows, conf_thres=0.25, iou_thres=0.7, nc=BONE_COUNT)[0]
-    net = candidates.letterbox.input_size
+    net = candidates.view.input_size
     prototypes = torch.from_numpy(np.array(candidates.prototypes))
     native = ops.scale_boxes((net.height, net.width), found[:, :4].clone(), (SIZE.height, SIZE.width))
     masks = ops.process_mask_native(prototypes, found[:, 6:], native, (SIZE.height, SIZE.width))
@@ -102,7 +103,7 @@ def main() -> None:
     random.Random(0).shuffle(order)
     for name in order:
         times[name].append(timed(calls[name], candidates))
-    print(f"29 bones at {SIZE}, network input {candidates.letterbox.input_size}, {ROUNDS} rounds, 1 thread, medians")
+    print(f"29 bones at {SIZE}, network input {candidates.view.input_size}, {ROUNDS} rounds, 1 thread, medians")
     print(f"{'':<22}{'wall ms':>9}{'CPU ms':>9}{'peak MB':>9}{'Dice':>8}")
     medians = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +137,7 @@ def added_memory_mb(name: str, stored: Path) -> float:
     """Memory that one call adds to a process that holds the candidates."""
     torch.set_num_threads(1)
     with np.load(stored) as arrays:
-        candidates = Candidates(**dict(arrays), letterbox=fit_letterbox(SIZE, arrays["prototypes"].shape[2] * 4, 32))
+        candidates = Candidates(**dict(arrays), view=fit_letterbox(SIZE, arrays["prototypes"].shape[2] * 4, 32))
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak of the imports
     before = memory_mb("VmRSS")
     CALLS[name](candidates)

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("yolo_bones", "errors", "bones"),
-    ("polygons", "rle", "candidates", "anatomy", "files", "strict_json"),
+    ("polygons", "rle", "candidates", "anatomy", "hand_fit", "views", "files", "strict_json"),
     ("annotations", "merger", "rle_table", "image_files", "resumable"),
     (
         "splits",

@@ -6,29 +6,29 @@ import numpy as np
 import pytest
 
 from yolo_bones.bones import BONE_COUNT
-from yolo_bones.candidates import Candidates, Letterbox, fit_letterbox
-from yolo_bones.detector.network import letterboxed
+from yolo_bones.candidates import Candidates
 from yolo_bones.merger import MergeSettings, fuse_by_class, merge_candidates
 from yolo_bones.rle import ImageSize, decode
+from yolo_bones.views import View, draw_view, fit_letterbox
 
 STRIDE = 4
 
 
-def cell_centres(letterbox: Letterbox) -> tuple[np.ndarray, np.ndarray]:
+def cell_centres(letterbox: View) -> tuple[np.ndarray, np.ndarray]:
     """Native coordinates (pixel centres at integers) of the prototype cells' centres: (rows, columns)."""
     rows, columns = letterbox.input_size.height // STRIDE, letterbox.input_size.width // STRIDE
-    y = ((np.arange(rows) + 0.5) * STRIDE - letterbox.pad_top) / letterbox.scale_y - 0.5
-    x = ((np.arange(columns) + 0.5) * STRIDE - letterbox.pad_left) / letterbox.scale_x - 0.5
+    y = ((np.arange(rows) + 0.5) * STRIDE - letterbox.matrix[1, 2]) / letterbox.matrix[1, 1] - 0.5
+    x = ((np.arange(columns) + 0.5) * STRIDE - letterbox.matrix[0, 2]) / letterbox.matrix[0, 0] - 0.5
     return y, x
 
 
 def candidates_of(
-    planes: list[np.ndarray], boxes: list[tuple[float, float, float, float]], letterbox: Letterbox
+    planes: list[np.ndarray], boxes: list[tuple[float, float, float, float]], letterbox: View
 ) -> Candidates:
     """Candidate i shows plane i as class i with score 0.9; its box is given in native pixels."""
     count = len(planes)
-    scale = np.array([letterbox.scale_x, letterbox.scale_y] * 2)
-    pad = np.array([letterbox.pad_left, letterbox.pad_top] * 2)
+    scale = np.array([letterbox.matrix[0, 0], letterbox.matrix[1, 1]] * 2)
+    pad = np.array([letterbox.matrix[0, 2], letterbox.matrix[1, 2]] * 2)
     scores = np.zeros((count, BONE_COUNT), np.float32)
     scores[np.arange(count), np.arange(count)] = 0.9
     return Candidates(
@@ -36,11 +36,11 @@ def candidates_of(
         scores=scores,
         coefficients=np.eye(count, dtype=np.float32),
         prototypes=np.stack(planes).astype(np.float32),
-        letterbox=letterbox,
+        view=letterbox,
     )
 
 
-def disc(letterbox: Letterbox, centre_xy: tuple[float, float], radius: float) -> np.ndarray:
+def disc(letterbox: View, centre_xy: tuple[float, float], radius: float) -> np.ndarray:
     """Logits that are 0 on a circle given in native pixels."""
     y, x = cell_centres(letterbox)
     return radius - np.hypot(x[None, :] - centre_xy[0], y[:, None] - centre_xy[1])
@@ -84,8 +84,8 @@ def test_through_the_letterbox_and_back_nothing_moves(size: ImageSize) -> None:
             boxes_xyxy=np.array([[0, 0, net.width, net.height]], np.float32),
             scores=np.full((1, BONE_COUNT), 0.9, np.float32),
             coefficients=np.ones((1, 1), np.float32),
-            prototypes=letterboxed(grey, letterbox)[None] - 0.5,
-            letterbox=letterbox,
+            prototypes=(draw_view(grey, letterbox) / 255.0).astype(np.float32)[None] - 0.5,
+            view=letterbox,
         )
         rows, columns = np.nonzero(decode(merge_candidates(whole).channels[0])[0])
         errors.append((columns.mean() - centre[0], rows.mean() - centre[1], len(rows) / (np.pi * radius**2) - 1))
@@ -130,7 +130,7 @@ def test_good_companions_are_averaged_by_score_and_strangers_left_out() -> None:
         scores=scores,
         coefficients=np.array([[1.0], [0.0], [9.0], [9.0]], np.float32),
         prototypes=np.ones((1, 80, 80), np.float32),
-        letterbox=letterbox,
+        view=letterbox,
     )
     fused = fuse_by_class(made, MergeSettings())
     assert fused.confidence[7] == np.float32(0.8)
@@ -145,7 +145,7 @@ def test_no_candidates_give_29_empty_channels() -> None:
         scores=np.zeros((0, BONE_COUNT), np.float32),
         coefficients=np.zeros((0, 32), np.float32),
         prototypes=np.zeros((32, 16, 24), np.float32),
-        letterbox=letterbox,
+        view=letterbox,
     )
     merged = merge_candidates(nothing)
     assert merged.channels.areas().tolist() == [0] * BONE_COUNT
@@ -155,10 +155,10 @@ def test_no_candidates_give_29_empty_channels() -> None:
 def test_letterbox_of_a_wide_image() -> None:
     letterbox = fit_letterbox(ImageSize(height=500, width=1000), 320, 32)
     assert letterbox.input_size == ImageSize(160, 320)
-    assert (letterbox.pad_left, letterbox.pad_top) == (0, 0)
+    assert letterbox.matrix[:, 2].tolist() == [0.0, 0.0]
     tall = fit_letterbox(ImageSize(height=1000, width=610), 320, 32)
     assert tall.input_size == ImageSize(320, 224)
-    assert tall.pad_left == (224 - 195) // 2
+    assert tall.matrix[0, 2] == (224 - 195) // 2
 
 
 @pytest.mark.parametrize("broken", ["scores", "coefficients"])
@@ -171,4 +171,4 @@ def test_candidates_that_do_not_fit_are_refused(broken: str) -> None:
     }
     arrays[broken] = np.zeros((2, 5), np.float32)
     with pytest.raises(ValueError, match="expected"):
-        Candidates(**arrays, letterbox=fit_letterbox(ImageSize(64, 96), 96, 32))
+        Candidates(**arrays, view=fit_letterbox(ImageSize(64, 96), 96, 32))

@@ -90,7 +90,7 @@ def merge_candidates(
     """
     settings = settings or MergeSettings()
     fused = fuse_by_class(candidates, settings)
-    size = candidates.letterbox.image_size
+    size = candidates.view.image_size
     channels, kept = [], []
     for top, left, logits in _logit_crops(candidates, fused, settings):
         channels.append(encode_logits(logits, top, left, size, settings.logit_threshold))
@@ -101,15 +101,16 @@ def merge_candidates(
 
 def _logit_crops(candidates: Candidates, fused: FusedBones, settings: MergeSettings) -> Iterator[LogitCrop]:
     """Logits of each class's box at native resolution; (0, 0) pixels for an absent bone."""
-    letterbox = candidates.letterbox
-    size, net = letterbox.image_size, letterbox.input_size
+    view = candidates.view
+    size, net = view.image_size, view.input_size
+    (scale_x, _, pad_left), (_, scale_y, pad_top) = view.matrix
     _, row_cells, column_cells = candidates.prototypes.shape
-    down = _align(size.height, letterbox.scale_y, letterbox.pad_top, net.height, row_cells)
-    across = _align(size.width, letterbox.scale_x, letterbox.pad_left, net.width, column_cells)
+    down = _align(size.height, scale_y, pad_top, net.height, row_cells)
+    across = _align(size.width, scale_x, pad_left, net.width, column_cells)
     for class_id in range(BONE_COUNT):
         left, top, right, bottom = _widened(fused.boxes_xyxy[class_id], settings).tolist()
-        rows = _native_range(top, bottom, letterbox.scale_y, letterbox.pad_top, size.height)
-        columns = _native_range(left, right, letterbox.scale_x, letterbox.pad_left, size.width)
+        rows = _native_range(top, bottom, scale_y, pad_top, size.height)
+        columns = _native_range(left, right, scale_x, pad_left, size.width)
         if fused.confidence[class_id] < settings.least_confidence or len(rows) == 0 or len(columns) == 0:
             yield 0, 0, np.zeros((0, 0), dtype=np.float32)
             continue
@@ -155,7 +156,7 @@ def _widened(box_xyxy: Plane, settings: MergeSettings) -> Plane:
     return np.concatenate([box_xyxy[:2] - margin, box_xyxy[2:] + margin]).astype(np.float32)
 
 
-def _native_range(low: float, high: float, scale: float, pad: int, limit: int) -> range:
+def _native_range(low: float, high: float, scale: float, pad: float, limit: int) -> range:
     """Native pixels whose centre lies between two input coordinates."""
     first = max(math.ceil((low - pad) / scale - 0.5), 0)
     last = min(math.floor((high - pad) / scale - 0.5) + 1, limit)
@@ -184,7 +185,7 @@ class _Alignment:
         return first, matrix
 
 
-def _align(pixels: int, scale: float, pad: int, input_px: int, cells: int) -> _Alignment:
+def _align(pixels: int, scale: float, pad: float, input_px: int, cells: int) -> _Alignment:
     """Where each native pixel's centre lies among the centres of the prototype cells.
 
     Both grids are made of squares: pixel p covers [p, p + 1) native pixels, cell c covers [c, c + 1) * input_px / cells

@@ -6,20 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT
-from yolo_bones.candidates import Candidates, Letterbox, fit_letterbox
+from yolo_bones.candidates import Candidates
 from yolo_bones.detector.weights import Weights, load_weights
 from yolo_bones.errors import InputError, MachineError
 from yolo_bones.rle import ImageSize
+from yolo_bones.views import View, draw_view, fit_letterbox
 
 import torch  # isort: skip
-
-PAD_LEVEL = 114 / 255
-"""The grey that ultralytics pads with in training."""
 
 
 class Detector:
@@ -46,14 +43,16 @@ class Detector:
             raise MachineError(f"--device {device}: {str(error).splitlines()[0]}") from error
         self.stride = int(self.network.stride.max())
 
-    def detect(self, grey: NDArray[np.uint8]) -> Candidates:
+    def detect(self, grey: NDArray[np.uint8], view: View | None = None) -> Candidates:
         """Run one image.
 
         Args:
             grey: (H, W) uint8.
+            view: how to look at it; the whole image, letterboxed, when not given. Its input's sides must be multiples
+                of `stride`.
         """
-        letterbox = fit_letterbox(ImageSize(*grey.shape), self.longest_px, self.stride)
-        plane = torch.from_numpy(letterboxed(grey, letterbox)).to(self.device)
+        view = view or fit_letterbox(ImageSize(*grey.shape), self.longest_px, self.stride)
+        plane = torch.from_numpy(draw_view(grey, view).astype(np.float32) / 255.0).to(self.device)
         batch = plane[None, None].expand(1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             (found, prototypes), *_ = self.network(batch)
@@ -69,19 +68,5 @@ class Detector:
             scores=np.ascontiguousarray(rows[:, 4 : 4 + BONE_COUNT]),
             coefficients=np.ascontiguousarray(rows[:, 4 + BONE_COUNT :]),
             prototypes=np.ascontiguousarray(prototypes[0].float().cpu().numpy()),
-            letterbox=letterbox,
+            view=view,
         )
-
-
-def letterboxed(grey: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.float32]:
-    """Scale and pad an image; (h, w) float32 from 0 to 1."""
-    net = letterbox.input_size
-    width = round(letterbox.scale_x * grey.shape[1])
-    height = round(letterbox.scale_y * grey.shape[0])
-    method = cv2.INTER_AREA if height < grey.shape[0] else cv2.INTER_LINEAR
-    scaled = cv2.resize(grey, (width, height), interpolation=method)
-    plane = np.full((net.height, net.width), PAD_LEVEL, dtype=np.float32)
-    rows = slice(letterbox.pad_top, letterbox.pad_top + height)
-    columns = slice(letterbox.pad_left, letterbox.pad_left + width)
-    plane[rows, columns] = scaled.astype(np.float32) / 255.0
-    return plane
