@@ -1,0 +1,122 @@
+"""Training images with their bones, read from a folder in YOLO's layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from yolo_bones.anatomy import HandFrame
+from yolo_bones.bones import BONES
+from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.hand_fit import fit_hand
+from yolo_bones.image_files import read_grey
+from yolo_bones.rle import ImageSize
+from yolo_bones.yolo_labels import label_line_to_points
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledBone:
+    """One outline.
+
+    Attributes:
+        class_id: of the bone.
+        points: (P, 2) float64 (x, y), pixel centres at whole numbers, as drawn.
+        normals: (P, 2) outward unit vectors.
+    """
+
+    class_id: int
+    points: Points
+    normals: Points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """A training image.
+
+    Attributes:
+        path: of the image.
+        grey: (H, W) uint8.
+        bones: its outlines, in the order of the label file.
+        frame: of its hand, None where too few bones tell.
+    """
+
+    path: Path
+    grey: NDArray[np.uint8]
+    bones: tuple[LabelledBone, ...]
+    frame: HandFrame | None
+
+    @property
+    def size(self) -> ImageSize:
+        """Of the image."""
+        return ImageSize(*self.grey.shape)
+
+
+def find_labelled(images: Path) -> list[tuple[Path, Path]]:
+    """Images of a folder `.../images/<subset>` with their label files in `.../labels/<subset>`, sorted.
+
+    Raises:
+        InputError: no such folder, no image.
+        InputErrors: images without a label file.
+    """
+    if not images.is_dir():
+        raise InputError(images, "", "a folder of images", "nothing" if not images.exists() else "a file")
+    if images.parent.name != "images":
+        raise InputError(images, "", "a folder images/<subset> beside labels/<subset>", images.name)
+    labels = images.parent.parent / "labels" / images.name
+    found = sorted(path for path in images.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    if not found:
+        raise InputError(images, "", "at least one image", "none")
+    pairs = [(path, (labels / path.name).with_suffix(".txt")) for path in found]
+    faults = [
+        InputError(label, "", "a label file beside its image", "nothing") for _, label in pairs if not label.is_file()
+    ]
+    if faults:
+        raise InputErrors(faults)
+    return pairs
+
+
+def read_labelled(image: Path, label: Path) -> LabelledImage:
+    """Read one image and its outlines.
+
+    Raises:
+        InputError: an unreadable image or a bad label line.
+    """
+    grey, _ = read_grey(image)
+    size = ImageSize(*grey.shape)
+    bones = []
+    for number, line in enumerate(label.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            class_id, points = label_line_to_points(line, size)
+        except ValueError as error:
+            raise InputError(f"{label}:{number}", "", str(error)) from error
+        bones.append(LabelledBone(class_id, points, outward_normals(points)))
+    centroids = {BONES[bone.class_id]: centroid_of(bone.points) for bone in bones}
+    fit = fit_hand(centroids)
+    return LabelledImage(image, grey, tuple(bones), fit.frame if fit else None)
+
+
+def centroid_of(points: Points) -> Points:
+    """(2,) centroid of a polygon's area; of its points where it has none."""
+    moments = cv2.moments(points.astype(np.float32).reshape(-1, 1, 2))
+    if abs(moments["m00"]) < 1e-6:
+        return np.asarray(points.mean(axis=0))
+    return np.array([moments["m10"], moments["m01"]]) / moments["m00"]
+
+
+def outward_normals(points: Points) -> Points:
+    """(P, 2) unit vectors that point out of a closed polygon, smoothed over neighbouring points."""
+    along = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
+    along = along + 0.5 * (np.roll(along, 1, axis=0) + np.roll(along, -1, axis=0))
+    x, y = points[:, 0], points[:, 1]
+    clockwise = float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) > 0.0
+    normals = np.column_stack([along[:, 1], -along[:, 0]]) * (1.0 if clockwise else -1.0)
+    lengths = np.hypot(normals[:, 0], normals[:, 1])[:, None]
+    return np.asarray(normals / np.where(lengths > 0.0, lengths, 1.0))
