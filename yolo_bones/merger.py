@@ -1,48 +1,45 @@
-"""`Candidates` -> 29 overlapping channels as runs, at the image's own resolution. numpy only.
+"""`Candidates` of one look or several -> 29 overlapping channels as runs, at the image's own resolution. numpy and cv2.
 
-The stairs: pick the best candidates of each class; average their coefficients (a mask's logits are linear in them, so
-this averages the logits); enlarge the logits inside the bone's box only; threshold once, at native resolution. A pixel
-may carry any number of bones.
+The stairs, each in a module of its own: scores that respect anatomy (`joint_identity`); the best candidates of each
+class averaged in coefficient space (`fused_bones`), which averages their logits; logits at native pixels inside the
+bone's box, whatever the view (`logit_crops`); their mean over the looks (`look_fusion`); one threshold. Then, where the
+settings say so, geometry on the masks (`flattened`, `tidying`). A pixel may carry any number of bones.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import BONE_COUNT
-from yolo_bones.candidates import Candidates, Plane
-from yolo_bones.rle import RunLengthMasks, encode_logits, stack
+from yolo_bones.bones import BONE_COUNT, BONES
+from yolo_bones.candidates import Candidates
+from yolo_bones.flattened import MaskCrop, restore_covered
+from yolo_bones.fused_bones import FusedBones, box_iou, fuse_by_class
+from yolo_bones.joint_identity import identify
+from yolo_bones.logit_crops import LogitCrop, logit_crops
+from yolo_bones.look_fusion import clear_no, fuse_looks, look_weights
+from yolo_bones.merge_settings import MergeSettings
+from yolo_bones.rle import RunLengthMasks, encode_crop, stack
+from yolo_bones.tidying import tidy_mask
 
-LogitCrop = tuple[int, int, Plane]
+__all__ = [
+    "FusedBones",
+    "LogitCrop",
+    "MergeSettings",
+    "MergedBones",
+    "box_iou",
+    "fuse_by_class",
+    "merge_candidates",
+    "merge_views",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class MergeSettings:
-    """How candidates become bones.
-
-    Attributes:
-        companions: at most so many candidates of a class are averaged.
-        companion_score: a companion's score must reach this part of the best one's.
-        companion_iou: and its box must overlap the best one's by so much.
-        box_margin: the box is widened by this part of its sides before the mask is cut to it. The stock mask loss
-            trains nothing beyond the box, so more does harm with checkpoints of the stock command.
-        box_margin_px: and by so many input pixels.
-        logit_threshold: a pixel belongs to a bone where its logit is above this.
-        least_confidence: below it a bone counts as absent.
-    """
-
-    companions: int = 8
-    companion_score: float = 0.5
-    companion_iou: float = 0.6
-    box_margin: float = 0.02
-    box_margin_px: float = 0.0
-    logit_threshold: float = 0.0
-    least_confidence: float = 0.01
+ADDED: Final = 2.0
+"""How far above the threshold a pixel's logit counts that geometry gave to a bone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,168 +49,93 @@ class MergedBones:
     Attributes:
         channels: 29 masks in channel order; an absent bone is empty.
         confidence: (29,) float32, the best candidate's score for each class.
-        logits: where they were asked for, top, left and (h, w) float32 logits of each bone's box.
+        logits: where they were asked for, top, left and (h, w) float32 logits of each bone's box; what lies above the
+            threshold is the channel.
+        counters: how often what was decided; what never was is left out.
     """
 
     channels: RunLengthMasks
     confidence: NDArray[np.float32]
     logits: tuple[LogitCrop, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FusedBones:
-    """One box and one set of coefficients a class.
-
-    Attributes:
-        boxes_xyxy: (29, 4) float32, input pixels.
-        coefficients: (29, K) float32.
-        confidence: (29,) float32.
-    """
-
-    boxes_xyxy: Plane
-    coefficients: Plane
-    confidence: NDArray[np.float32]
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 def merge_candidates(
     candidates: Candidates, settings: MergeSettings | None = None, *, keep_logits: bool = False
 ) -> MergedBones:
-    """Turn raw detections into 29 channels of run lengths at native resolution.
+    """Turn raw detections of one look into 29 channels of run lengths; `merge_views` with one look."""
+    return merge_views([candidates], settings, keep_logits=keep_logits)
+
+
+def merge_views(
+    looks: Sequence[Candidates], settings: MergeSettings | None = None, *, keep_logits: bool = False
+) -> MergedBones:
+    """Turn raw detections of several looks at one image into 29 channels of run lengths at native resolution.
 
     Args:
-        candidates: of one image, before any suppression.
+        looks: candidates of one image, one or more views, before any suppression.
         settings: see `MergeSettings`.
         keep_logits: also hand over the logits of each box, for soft channels.
 
     Returns:
         Always 29 channels; a bone without candidates, or of too little confidence, is empty.
+
+    Raises:
+        ValueError: no look, or looks at images of different sizes.
     """
     settings = settings or MergeSettings()
-    fused = fuse_by_class(candidates, settings)
-    size = candidates.view.image_size
-    channels, kept = [], []
-    for top, left, logits in _logit_crops(candidates, fused, settings):
-        channels.append(encode_logits(logits, top, left, size, settings.logit_threshold))
-        if keep_logits:
-            kept.append((top, left, logits))
-    return MergedBones(stack(size, channels), fused.confidence, tuple(kept))
-
-
-def _logit_crops(candidates: Candidates, fused: FusedBones, settings: MergeSettings) -> Iterator[LogitCrop]:
-    """Logits of each class's box at native resolution; (0, 0) pixels for an absent bone."""
-    view = candidates.view
-    size, net = view.image_size, view.input_size
-    (scale_x, _, pad_left), (_, scale_y, pad_top) = view.matrix
-    _, row_cells, column_cells = candidates.prototypes.shape
-    down = _align(size.height, scale_y, pad_top, net.height, row_cells)
-    across = _align(size.width, scale_x, pad_left, net.width, column_cells)
-    for class_id in range(BONE_COUNT):
-        left, top, right, bottom = _widened(fused.boxes_xyxy[class_id], settings).tolist()
-        rows = _native_range(top, bottom, scale_y, pad_top, size.height)
-        columns = _native_range(left, right, scale_x, pad_left, size.width)
-        if fused.confidence[class_id] < settings.least_confidence or len(rows) == 0 or len(columns) == 0:
-            yield 0, 0, np.zeros((0, 0), dtype=np.float32)
-            continue
-        crop = _logits_in_box(candidates.prototypes, fused.coefficients[class_id], down, across, rows, columns)
-        yield rows.start, columns.start, crop
-
-
-def fuse_by_class(candidates: Candidates, settings: MergeSettings) -> FusedBones:
-    """Average the best candidates of each class, weighted by their scores."""
-    count = len(candidates.boxes_xyxy)
-    boxes = np.zeros((BONE_COUNT, 4), dtype=np.float32)
-    coefficients = np.zeros((BONE_COUNT, len(candidates.prototypes)), dtype=np.float32)
+    sizes = {look.view.image_size for look in looks}
+    if len(sizes) != 1:
+        raise ValueError(f"merge_views: expected looks at one image, got {len(looks)} at {len(sizes)}")
+    size = sizes.pop()
+    counters: Counter[str] = Counter()
     confidence = np.zeros(BONE_COUNT, dtype=np.float32)
-    if count == 0:
-        return FusedBones(boxes, coefficients, confidence)
-    for class_id, scores in enumerate(np.ascontiguousarray(candidates.scores.T)):
-        best = int(scores.argmax())
-        chosen = np.flatnonzero(scores >= max(settings.companion_score * float(scores[best]), 1e-9))
-        if chosen.size > settings.companions:
-            chosen = chosen[np.argsort(-scores[chosen], kind="stable")[: settings.companions]]
-        near = box_iou(candidates.boxes_xyxy[best], candidates.boxes_xyxy[chosen]) >= settings.companion_iou
-        chosen = chosen[near] if near.any() else np.array([best])
-        weights = scores[chosen] / max(float(scores[chosen].sum()), 1e-9)
-        boxes[class_id] = weights @ candidates.boxes_xyxy[chosen]
-        coefficients[class_id] = weights @ candidates.coefficients[chosen]
-        confidence[class_id] = scores[best]
-    return FusedBones(boxes, coefficients, confidence)
+    masks: list[MaskCrop] = []
+    kept: list[LogitCrop] = []
+    looks = identify(looks, settings, counters)
+    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, settings, counters)):
+        top, left, logits = crop
+        confidence[class_id] = sureness
+        masks.append((top, left, (logits > settings.threshold_of(class_id)).view(np.uint8)))
+        if keep_logits:
+            kept.append(crop)
+    by_geometry = _by_geometry(masks, settings, counters)
+    channels = stack(size, [encode_crop(mask, top, left, size) for top, left, mask in by_geometry])
+    if keep_logits:
+        _settle(kept, masks, by_geometry, settings)
+    return MergedBones(channels, confidence, tuple(kept), {name: n for name, n in sorted(counters.items()) if n})
 
 
-def box_iou(box_xyxy: Plane, boxes_xyxy: Plane) -> NDArray[np.float32]:
-    """IoU of one box with each of (N, 4) boxes."""
-    low = np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
-    high = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=1)
-    own = np.clip(box_xyxy[2:] - box_xyxy[:2], 0.0, None).prod()
-    areas = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0, None).prod(axis=1)
-    return np.asarray(shared / np.maximum(own + areas - shared, 1e-9), dtype=np.float32)
+def _crops_of_looks(
+    looks: Sequence[Candidates], settings: MergeSettings, counters: Counter[str]
+) -> Iterator[tuple[LogitCrop, float]]:
+    """Each bone's logits, mean over the looks that count, and the confidence of the surest of these looks."""
+    fused = [fuse_by_class(look, settings) for look in looks]
+    weights = look_weights(looks, fused, settings, counters)
+    confidence = np.stack([one.confidence for one in fused])
+    crops = [logit_crops(look, one, row > 0.0, settings) for look, one, row in zip(looks, fused, weights, strict=True)]
+    for class_id, of_looks in enumerate(zip(*crops, strict=True)):
+        threshold = settings.threshold_of(class_id)
+        crop, used = fuse_looks(of_looks, weights[:, class_id], threshold, settings, counters)
+        yield crop, float(confidence[used if used.any() else slice(None), class_id].max())
 
 
-def _widened(box_xyxy: Plane, settings: MergeSettings) -> Plane:
-    sides = np.clip(box_xyxy[2:] - box_xyxy[:2], 0.0, None)
-    margin = settings.box_margin * sides + settings.box_margin_px
-    return np.concatenate([box_xyxy[:2] - margin, box_xyxy[2:] + margin]).astype(np.float32)
+def _by_geometry(masks: list[MaskCrop], settings: MergeSettings, counters: Counter[str]) -> list[MaskCrop]:
+    """The masks after what geometry has to say, as far as it is asked."""
+    if settings.repair_flattened:
+        masks = restore_covered(masks, counters)
+    if settings.tidy:
+        masks = [
+            (top, left, tidy_mask(mask, bone, counters) if mask.any() else mask)
+            for bone, (top, left, mask) in zip(BONES, masks, strict=True)
+        ]
+    return masks
 
 
-def _native_range(low: float, high: float, scale: float, pad: float, limit: int) -> range:
-    """Native pixels whose centre lies between two input coordinates."""
-    first = max(math.ceil((low - pad) / scale - 0.5), 0)
-    last = min(math.floor((high - pad) / scale - 0.5) + 1, limit)
-    return range(first, max(first, last))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Alignment:
-    """For each native pixel along one side: the prototype cell at or before it, and four cells' shares in its value."""
-
-    lower: NDArray[np.int64]
-    shares: NDArray[np.float32]
-    cells: int
-
-    def weights(self, pixels: range) -> tuple[int, NDArray[np.float32]]:
-        """(first, matrix): (P, C) float32 that enlarges the cells first to first + C to P pixels."""
-        lower = self.lower[pixels.start : pixels.stop]
-        first = max(int(lower[0]) - 1, 0)
-        last = min(int(lower[-1]) + 2, self.cells - 1)
-        count = last - first + 1
-        matrix = np.zeros((len(pixels), count), dtype=np.float32)
-        flat, row = matrix.reshape(-1), np.arange(0, matrix.size, count)
-        for step, share in zip((-1, 0, 1, 2), self.shares, strict=True):
-            # At the image's edge several steps meet in one cell; each is added on its own.
-            flat[row + (np.clip(lower + step, first, last) - first)] += share[pixels.start : pixels.stop]
-        return first, matrix
-
-
-def _align(pixels: int, scale: float, pad: float, input_px: int, cells: int) -> _Alignment:
-    """Where each native pixel's centre lies among the centres of the prototype cells.
-
-    Both grids are made of squares: pixel p covers [p, p + 1) native pixels, cell c covers [c, c + 1) * input_px / cells
-    input pixels. Cubic convolution (Keys 1981, a = -0.5, exact for quadratics): linear weights flatten the peaks of
-    thin bones, which cost 0.003 Dice on synthetic hands at 512 input pixels. Beyond the outermost centres the edge cell
-    goes on.
-    """
-    centres = (np.arange(pixels) + 0.5) * scale + pad
-    place = np.clip(centres * (cells / input_px) - 0.5, 0.0, cells - 1.0)
-    lower = np.floor(place).astype(np.int64)
-    share = place - lower
-    shares = np.stack([_cubic(np.abs(share - step)) for step in (-1, 0, 1, 2)])
-    return _Alignment(lower, shares.astype(np.float32), cells)
-
-
-def _cubic(distance: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
-    """Keys' cubic convolution kernel at distances from 0 to 2 cells."""
-    near = ((a + 2.0) * distance - (a + 3.0)) * distance**2 + 1.0
-    far = a * (((distance - 5.0) * distance + 8.0) * distance - 4.0)
-    return np.where(distance <= 1.0, near, far)
-
-
-def _logits_in_box(
-    prototypes: Plane, coefficients: Plane, down: _Alignment, across: _Alignment, rows: range, columns: range
-) -> Plane:
-    """Logits of one bone at the native pixels of its box."""
-    first_row, vertical = down.weights(rows)
-    first_column, horizontal = across.weights(columns)
-    last_row, last_column = first_row + vertical.shape[1], first_column + horizontal.shape[1]
-    cells = np.tensordot(coefficients, prototypes[:, first_row:last_row, first_column:last_column], axes=1)
-    return np.asarray((vertical @ cells) @ horizontal.T, dtype=np.float32)
+def _settle(kept: list[LogitCrop], before: list[MaskCrop], after: list[MaskCrop], settings: MergeSettings) -> None:
+    """Make logits say what the masks say."""
+    for class_id, (_, _, logits) in enumerate(kept):
+        old, new = before[class_id][2], after[class_id][2]
+        if old is not new:
+            logits[old > new] = clear_no(settings.threshold_of(class_id))
+            logits[new > old] = settings.threshold_of(class_id) + ADDED

@@ -1,0 +1,142 @@
+"""Several looks at a bone -> one crop of logits in native pixels: which looks count, how much, their mean. numpy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolo_bones.candidates import Candidates
+from yolo_bones.fused_bones import FusedBones
+from yolo_bones.logit_crops import ABSENT, LogitCrop
+from yolo_bones.merge_settings import MergeSettings
+
+CLEARLY_NOT: Final = -6.0
+"""Where a look's box does not reach it says no, this clearly; its logits are not trusted to say it any clearer."""
+TOUCH_PX: Final = 3.0
+"""A box that comes so near to the border of the input, in input pixels, touches it."""
+WHOLE_CONFIDENCE: Final = 0.5
+"""A look that sees a bone cut gives way to one that sees it whole with this part of its confidence or more."""
+LATTICE_PX: Final = 4
+"""Looks are compared on every fourth native pixel."""
+
+
+def look_weights(
+    looks: Sequence[Candidates], fused: Sequence[FusedBones], settings: MergeSettings, counters: Counter[str]
+) -> NDArray[np.float64]:
+    """(looks, 29) weights: confidence and fineness, each to its power; 0 where a look does not count.
+
+    A look does not count below the least confidence, nor where its crop cuts a bone that another look sees whole.
+    """
+    confidence = np.stack([one.confidence for one in fused]).astype(np.float64)
+    seen = confidence >= settings.least_confidence
+    cut = np.stack([cut_by_crop(look, one) for look, one in zip(looks, fused, strict=True)])
+    best_whole = np.where(seen & ~cut, confidence, 0.0).max(axis=0)
+    gives_way = seen & cut & (best_whole > 0.0) & (best_whole >= WHOLE_CONFIDENCE * confidence)
+    counters["look_cuts_bone"] += int(gives_way.sum())
+    scales = np.array([look.view.scale for look in looks])[:, None]
+    weights = confidence**settings.look_confidence * scales**settings.look_fineness
+    return np.where(seen & ~gives_way, weights, 0.0)
+
+
+def cut_by_crop(look: Candidates, fused: FusedBones) -> NDArray[np.bool_]:
+    """(29,) whether a bone's box touches the border of the input where the image goes on beyond it."""
+    view, boxes = look.view, fused.boxes_xyxy.astype(np.float64)
+    net, size = view.input_size, view.image_size
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2.0
+    cut = np.zeros(len(boxes), dtype=bool)
+    for axis, side in ((0, net.width), (1, net.height)):
+        for border, distance in ((0.0, boxes[:, axis]), (float(side), side - boxes[:, axis + 2])):
+            on_border = middles.copy()
+            on_border[:, axis] = border
+            x, y = view.to_image(on_border).T
+            room = TOUCH_PX / view.scale
+            goes_on = (x > room) & (x < size.width - room) & (y > room) & (y < size.height - room)
+            cut |= (distance < TOUCH_PX) & goes_on
+    return cut
+
+
+def fuse_looks(
+    crops: Sequence[LogitCrop],
+    weights: NDArray[np.float64],
+    threshold: float,
+    settings: MergeSettings,
+    counters: Counter[str],
+) -> tuple[LogitCrop, NDArray[np.bool_]]:
+    """Weighted mean of the logits of those looks that agree about a bone's place.
+
+    Args:
+        crops: of one bone, one a look; they are overwritten.
+        weights: (looks,), 0 where a look does not count.
+        threshold: the logit above which a pixel belongs to the bone.
+        settings: how well looks must agree.
+        counters: left-out looks are counted here.
+
+    Returns:
+        The mean over the union of the crops (a single look's crop as it is), and which looks it is made of.
+    """
+    used = (weights > 0.0) & np.array([crop[2].size > 0 for crop in crops])
+    if used.sum() > 1:
+        used[used] = _agreeing(
+            [crop for crop, use in zip(crops, used, strict=True) if use], weights[used], threshold, settings
+        )
+        counters["look_disagrees"] += int((weights > 0.0).sum() - used.sum())
+    chosen = [crop for crop, use in zip(crops, used, strict=True) if use]
+    if len(chosen) < 2:
+        return (chosen[0] if chosen else ABSENT), used
+    return mean_crop(chosen, weights[used], clear_no(threshold)), used
+
+
+def clear_no(threshold: float) -> float:
+    """A logit that is clearly below a threshold."""
+    return CLEARLY_NOT + min(threshold, 0.0)
+
+
+def mean_crop(crops: Sequence[LogitCrop], weights: NDArray[np.float64], floor: float) -> LogitCrop:
+    """Weighted mean over the union of the crops; no crop's logit counts as less than `floor`, its value elsewhere."""
+    top, left = min(crop[0] for crop in crops), min(crop[1] for crop in crops)
+    bottom = max(crop[0] + crop[2].shape[0] for crop in crops)
+    right = max(crop[1] + crop[2].shape[1] for crop in crops)
+    mean = np.full((bottom - top, right - left), floor, dtype=np.float32)
+    for (crop_top, crop_left, logits), weight in zip(crops, weights / weights.sum(), strict=True):
+        height, width = logits.shape
+        np.maximum(logits, np.float32(floor), out=logits)
+        logits -= np.float32(floor)
+        logits *= np.float32(weight)
+        mean[crop_top - top : crop_top - top + height, crop_left - left : crop_left - left + width] += logits
+    return top, left, mean
+
+
+def _agreeing(
+    crops: Sequence[LogitCrop], weights: NDArray[np.float64], threshold: float, settings: MergeSettings
+) -> NDArray[np.bool_]:
+    """Which looks agree with the one that the weightiest others agree with most."""
+    masks = [_on_lattice(crop, threshold) for crop in crops]
+    overlaps = np.array([[_mask_iou(first, second) for second in masks] for first in masks])
+    best = int((overlaps @ weights).argmax())
+    agreeing = overlaps[best] >= settings.look_iou
+    agreeing[best] = True
+    return np.asarray(agreeing)
+
+
+def _on_lattice(crop: LogitCrop, threshold: float) -> tuple[int, int, NDArray[np.bool_]]:
+    top, left, logits = crop
+    first_row, first_column = -(-top // LATTICE_PX), -(-left // LATTICE_PX)
+    sampled = logits[first_row * LATTICE_PX - top :: LATTICE_PX, first_column * LATTICE_PX - left :: LATTICE_PX]
+    return first_row, first_column, sampled > threshold
+
+
+def _mask_iou(first: tuple[int, int, NDArray[np.bool_]], second: tuple[int, int, NDArray[np.bool_]]) -> float:
+    (top_a, left_a, a), (top_b, left_b, b) = first, second
+    top, left = max(top_a, top_b), max(left_a, left_b)
+    bottom = max(top, min(top_a + a.shape[0], top_b + b.shape[0]))
+    right = max(left, min(left_a + a.shape[1], left_b + b.shape[1]))
+    part_a, part_b = (
+        mask[top - row : bottom - row, left - column : right - column]
+        for row, column, mask in ((top_a, left_a, a), (top_b, left_b, b))
+    )
+    shared = int(np.count_nonzero(part_a & part_b)) if part_a.size else 0
+    return shared / max(int(np.count_nonzero(a)) + int(np.count_nonzero(b)) - shared, 1)
