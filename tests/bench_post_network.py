@@ -25,7 +25,7 @@ import numpy as np
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
 from yolo_bones.detector.network import Detector
-from yolo_bones.detector.weights import SHIPPED, SHIPPED_LONGEST_PX
+from yolo_bones.detector.weights import SHIPPED
 from yolo_bones.merger import merge_candidates
 from yolo_bones.metrics import dice_per_channel
 from yolo_bones.phantom.patients import draw_patient, row_texts
@@ -122,7 +122,7 @@ def one_image() -> tuple:
     torch.set_num_threads(1)
     settings = PhantomSettings(1, 0, seed=77, height=2048, width=2048, bent=0.0)
     image = draw_patient(settings, 1)[0]
-    detector = Detector(SHIPPED, SHIPPED_LONGEST_PX)
+    detector = Detector(SHIPPED, 640)
     candidates = detector.detect(image.pixels)
     torch.set_num_threads(1)
     return image, candidates

@@ -20,9 +20,9 @@ from converters.points_to_coco import main as points_to_coco
 from converters.points_to_rle import main as points_to_rle
 from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT, TINY_SIZE, annotation_files, edit_json, read_masks
-from yolo_bones import export_rle as export_module
 from yolo_bones.bones import BONES
 from yolo_bones.data_set import find_pairs
+from yolo_bones.detector import looking as looking_module
 from yolo_bones.draw_rle import main as draw
 from yolo_bones.errors import InputError
 from yolo_bones.evaluate_rle import main as evaluate
@@ -286,21 +286,22 @@ def test_export_is_the_same_to_the_byte_resumes_and_does_not_overwrite(
     out = tmp_path / "pred.csv"
     arguments = ["--source", str(tiny_hands / "test"), "--out", str(out), "--format", "both", "--quiet"]
     calls = 0
-    merge = export_module.merge_candidates
+    merge = looking_module.merge_views
 
-    def interrupt_second(candidates: object, settings: object, **options: object) -> object:
+    def interrupt_second(looks: object, settings: object, **options: object) -> object:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KeyboardInterrupt
-        return merge(candidates, settings, **options)  # type: ignore[arg-type]
+        return merge(looks, settings, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(export_module, "merge_candidates", interrupt_second)
+        patch.setattr(looking_module, "merge_views", interrupt_second)
         assert export(arguments) == 130
     assert not out.exists()
     assert export(arguments) == 3
-    assert export([*arguments, "--resume", "--imgsz", "64"]) == 3
+    for other in (["--imgsz", "64"], ["--canonical"], ["--no-calibration"]):
+        assert export([*arguments, "--resume", *other]) == 3
     assert export([*arguments, "--resume"]) == 0
     assert files(tmp_path) == files(predicted.parent)
     assert export(arguments) == 3
@@ -364,7 +365,65 @@ def test_flattened_training_is_warned_about(tiny_hands: Path, tmp_path: Path, ca
     assert "warning: flat.pt was trained with overlap_mask=True" in capsys.readouterr().err
     manifest = json.loads(out.with_name("pred.manifest.json").read_text(encoding="utf-8"))
     assert len(manifest["warnings"]) == 1
-    assert manifest["settings"]["imgsz"] == 64
+    assert manifest["settings"]["look"]["longest_px"] == 64
+    assert manifest["settings"]["merge"]["repair_flattened"] is True
+    assert export([*arguments, "--overwrite", "--no-repair-flattened"]) == 0
+    assert "--repair-flattened fills in" in capsys.readouterr().err
+
+
+def test_all_looks_find_the_bones_and_stand_in_the_manifest(
+    tiny_hands: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out, soft = tmp_path / "pred.csv", tmp_path / "soft"
+    arguments = ["--source", str(tiny_hands / "test"), "--out", str(out), "--soft", str(soft)]
+    looks = [
+        "--imgsz",
+        "320",
+        "--canonical",
+        "--keep-first",
+        "--closeup",
+        "--closeup-imgsz",
+        "128",
+        "--tta",
+        "flip,zoom",
+    ]
+    assert export([*arguments, *looks, "--tidy"]) == 0
+    said = capsys.readouterr().err
+    assert re.search(r"an image took \d+ ms in the network and \d+ ms after it \(medians\)", said)
+    manifest = json.loads(out.with_name("pred.manifest.json").read_text(encoding="utf-8"))
+    look = manifest["settings"]["look"]
+    assert (look["canonical"], look["closeup"], look["flips"], look["turns"]) == (True, True, True, [])
+    assert "look_cuts_bone" in manifest["counters"]
+    assert "ms" not in json.dumps(manifest["counters"])
+    scores = tmp_path / "scores.json"
+    truth = str(tiny_hands / "test_truth.csv")
+    assert evaluate([str(out), truth, "--images", str(tiny_hands), "--json", str(scores), "--quiet"]) == 0
+    assert json.loads(scores.read_text(encoding="utf-8"))["groups"]["finger"] > 0.6
+    hard, above_half = read_masks(out, SIZE), read_masks(soft, SIZE)
+    assert all(hard[name].equals(above_half[name]) for name in hard)
+
+
+def test_settings_beside_the_weights_are_used_unless_they_are_another_s(
+    tiny_hands: Path, tmp_path: Path, predicted: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shipped = ROOT / "weights" / "bones-n.pt"
+    weights, beside = tmp_path / "mine.pt", tmp_path / "mine.yaml"
+    shutil.copy(shipped, weights)
+    out = tmp_path / "out" / "pred.csv"
+    arguments = ["--source", str(tiny_hands / "test"), "--out", str(out), "--weights", str(weights), "--quiet"]
+    shutil.copy(shipped.with_suffix(".yaml"), beside)
+    assert export(arguments) == 0
+    assert out.read_bytes() == predicted.read_bytes()
+    assert export([*arguments, "--overwrite", "--no-calibration"]) == 0
+    assert out.read_bytes() != predicted.read_bytes()
+    text = beside.read_text(encoding="utf-8")
+    beside.write_text(text.replace("sha256: ", "sha256: f", 1)[:-1].replace("da2cd49", "da2cd4"), encoding="utf-8")
+    capsys.readouterr()
+    assert export([*arguments, "--overwrite"]) == 3
+    assert "mine.yaml: was made for weights with sha256 f" in capsys.readouterr().err
+    beside.write_text("look: {}\n", encoding="utf-8")
+    assert export([*arguments, "--overwrite"]) == 2
+    assert "mine.yaml: sha256: expected field required" in capsys.readouterr().err
 
 
 def test_overlays_are_drawn_and_not_overwritten(tiny_hands: Path, tmp_path: Path) -> None:

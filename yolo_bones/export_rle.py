@@ -21,21 +21,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones import soft
 from yolo_bones.coco import result_records
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.files import refuse_to_overwrite, sweep_beside, sweep_temporaries, write_text
 from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
+from yolo_bones.look_options import add_look_arguments, resolve_settings, warnings_of
 from yolo_bones.manifest import build_manifest
-from yolo_bones.merger import MergedBones, MergeSettings, merge_candidates
 from yolo_bones.resumable import PartFolder
-from yolo_bones.rle import ImageSize, masks_to_row_texts, row_texts_to_masks
+from yolo_bones.rle import ImageSize, row_texts_to_masks
 from yolo_bones.rle_table import SOFT_SUFFIX, write_rle_table
 
 if TYPE_CHECKING:
-    from yolo_bones.detector.network import Detector
+    from yolo_bones.detector.prediction import Predictor
 
 GreyImage = tuple[NDArray[np.uint8], tuple[str, ...]]
 
@@ -46,7 +45,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--source", type=Path, required=True, help="an image, or a folder searched recursively")
     parser.add_argument("--out", type=Path, required=True, help="CSV to write; COCO results lie beside it as .json")
     parser.add_argument("--weights", type=Path, help="YOLOv8-seg checkpoint; the shipped one when not given")
-    parser.add_argument("--imgsz", type=count_argument, help="input pixels of the longer side; else as trained")
     parser.add_argument("--device", default="cpu", help="torch device: cpu, cuda:0, ...")
     parser.add_argument("--soft", type=Path, metavar="DIR", help="also write soft channels here, for ensembles")
     parser.add_argument("--format", choices=("csv", "coco", "both"), default="csv", help="what to write")
@@ -54,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier result")
     parser.add_argument("--workers", type=count_argument, default=2, help="threads that read images ahead")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    add_look_arguments(parser)
     return parser
 
 
@@ -63,8 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    if arguments.imgsz is not None and not 32 <= arguments.imgsz <= 8192:
-        raise InputError("--imgsz", "", "input pixels from 32 to 8192", arguments.imgsz)
     outputs = _outputs(arguments)
     unfinished = _parts_folder(arguments.out).exists()
     _check_soft(arguments, unfinished)
@@ -76,31 +73,31 @@ def _export(arguments: argparse.Namespace) -> int:
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
     from yolo_bones.detector.network import Detector
-    from yolo_bones.detector.weights import SHIPPED, SHIPPED_LOGIT_THRESHOLD, SHIPPED_LONGEST_PX
+    from yolo_bones.detector.prediction import Predictor
+    from yolo_bones.detector.stored_settings import read_settings
+    from yolo_bones.detector.weights import SHIPPED
 
-    shipped = arguments.weights is None
-    longest_px = arguments.imgsz or (SHIPPED_LONGEST_PX if shipped else None)
-    merging = MergeSettings(logit_threshold=SHIPPED_LOGIT_THRESHOLD) if shipped else MergeSettings()
-    detector = Detector(arguments.weights or SHIPPED, longest_px, arguments.device)
+    detector = Detector(arguments.weights or SHIPPED, device=arguments.device)
+    weights = detector.weights
+    stored = read_settings(weights.path, weights.sha256) if arguments.calibration else None
+    looking, merging = resolve_settings(arguments, weights, stored)
     settings = {
-        "imgsz": detector.longest_px,
+        "look": asdict(looking),
         "device": arguments.device,
-        "weights_sha256": detector.weights.sha256,
+        "weights_sha256": weights.sha256,
         "merge": asdict(merging),
         "soft": arguments.soft is not None,
     }
-    warnings = _warnings(detector)
-    for warning in warnings:
-        say(f"warning: {warning}")
+    warnings = warnings_of(weights, merging, say)
     parts = _open_parts(arguments, settings)
-    repairs = _predict_all(arguments, detector, merging, images, parts)
+    counters = _predict_all(arguments, Predictor(detector, looking, merging, arguments.soft), images, parts)
     counts = _write_outputs(outputs, images, parts)
     manifest = build_manifest(
         "export_rle",
-        {**settings, "weights": detector.weights.path.name, "format": arguments.format},
+        {**settings, "weights": weights.path.name, "format": arguments.format},
         {"images": len(images), **counts},
         warnings,
-        counters=repairs,
+        counters=counters,
     )
     write_text(outputs["manifest"], json.dumps(manifest, indent=2) + "\n")
     parts.remove()
@@ -140,11 +137,6 @@ def _check_soft(arguments: argparse.Namespace, unfinished: bool) -> None:
             path.unlink()
 
 
-def _write_soft(folder: Path, image_name: str, merged: MergedBones, threshold: float) -> None:
-    crops = [(top, left, soft.levels_of_logits(logits, threshold)) for top, left, logits in merged.logits]
-    soft.write_crops(folder, image_name, merged.channels.size, crops)
-
-
 def _parts_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.parts")
 
@@ -161,13 +153,6 @@ def _check_headers(images: list[Path]) -> None:
         raise InputErrors(faults)
 
 
-def _warnings(detector: Detector) -> list[str]:
-    if detector.weights.overlap_mask:
-        name = detector.weights.path.name
-        return [f"{name} was trained with overlap_mask=True: where bones overlap, all but one of them were left out"]
-    return []
-
-
 def _open_parts(arguments: argparse.Namespace, settings: dict[str, Any]) -> PartFolder:
     """Finished images of an interrupted run; another run's are refused."""
     out: Path = arguments.out
@@ -178,9 +163,9 @@ def _open_parts(arguments: argparse.Namespace, settings: dict[str, Any]) -> Part
 
 
 def _predict_all(
-    arguments: argparse.Namespace, detector: Detector, merging: MergeSettings, images: list[Path], parts: PartFolder
+    arguments: argparse.Namespace, predictor: Predictor, images: list[Path], parts: PartFolder
 ) -> dict[str, int]:
-    """Predict what is not done yet; returns how often what was mended.
+    """Predict what is not done yet; returns how often what was mended and decided.
 
     Raises:
         InputErrors: all images that could not be decoded, after the others were predicted.
@@ -193,13 +178,17 @@ def _predict_all(
             faults.append(result)
             continue
         grey, repairs = result
-        merged = merge_candidates(detector.detect(grey), merging, keep_logits=arguments.soft is not None)
-        if arguments.soft is not None:
-            _write_soft(arguments.soft, path.name, merged, merging.logit_threshold)
-        parts.write(path.name, {**_part(merged), "repairs": repairs, "file": _state(path)})
+        part = predictor.predict(grey, path.name)
+        counters = Counter(repairs) + Counter(part["counters"])
+        parts.write(path.name, {**part, "counters": counters, "file": _state(path)})
     if faults:
         raise InputErrors(faults)
-    return dict(sorted(Counter(name for path in images for name in parts.read(path.name)["repairs"]).items()))
+    if todo:
+        say(predictor.summary(), arguments.quiet)
+    total: Counter[str] = Counter()
+    for path in images:
+        total.update(parts.read(path.name)["counters"])
+    return dict(sorted(total.items()))
 
 
 def _is_done(path: Path, parts: PartFolder, soft_folder: Path | None) -> bool:
@@ -230,15 +219,6 @@ def _read_or_fault(path: Path) -> GreyImage | InputError:
         return read_grey(path)
     except InputError as error:
         return error
-
-
-def _part(merged: MergedBones) -> dict[str, Any]:
-    channels = merged.channels
-    return {
-        "size": [channels.size.height, channels.size.width],
-        "texts": [text.decode("ascii") for text in masks_to_row_texts(channels)],
-        "scores": [round(float(score), 6) for score in merged.confidence],
-    }
 
 
 def _write_outputs(outputs: dict[str, Path], images: list[Path], parts: PartFolder) -> dict[str, int]:

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolo_bones.command_line import run_command
-from yolo_bones.errors import InputError
+from yolo_bones.command_line import run_command, say
+from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import refuse_to_overwrite, write_text
 
 
@@ -38,7 +38,19 @@ def _ship(arguments: argparse.Namespace) -> int:
     line = f"{shipped.sha256}  {arguments.target.name}"
     write_text(listed, f"{line}\n")
     print(line)
+    _warn_of_stale_settings(arguments.target, shipped.sha256)
     return 0
+
+
+def _warn_of_stale_settings(target: Path, sha256: str) -> None:
+    """Settings beside the target that serve other weights would be refused at every use."""
+    from yolo_bones.detector.stored_settings import read_settings, settings_path
+
+    try:
+        read_settings(target, sha256)
+    except (InputError, RefusedError):
+        name = settings_path(target).name
+        say(f"warning: {name} beside it is not for these weights: remove it, or calibrate_rle --overwrite")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
+from yolo_bones.detector.forward import look_through
 from yolo_bones.detector.weights import Weights, load_weights
 from yolo_bones.errors import InputError, MachineError
 from yolo_bones.rle import ImageSize
-from yolo_bones.views import View, draw_view, fit_letterbox
+from yolo_bones.views import View, fit_letterbox
 
 import torch  # isort: skip
 
@@ -52,21 +52,10 @@ class Detector:
                 of `stride`.
         """
         view = view or fit_letterbox(ImageSize(*grey.shape), self.longest_px, self.stride)
-        plane = torch.from_numpy(draw_view(grey, view).astype(np.float32) / 255.0).to(self.device)
-        batch = plane[None, None].expand(1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            (found, prototypes), *_ = self.network(batch)
-        if prototypes.ndim != 4 or found.shape[1] != 4 + BONE_COUNT + prototypes.shape[1]:
-            expected = f"4 + {BONE_COUNT} + {prototypes.shape[1]} outputs a candidate"
-            raise InputError(self.weights.path, "model", expected, tuple(found.shape))
-        if not (torch.isfinite(found).all() and torch.isfinite(prototypes).all()):
-            raise InputError(self.weights.path, "", "weights that give finite output", "NaN or infinity (diverged?)")
-        rows = np.ascontiguousarray(found[0].float().cpu().numpy().T)
-        centre, extent = rows[:, :2], rows[:, 2:4]
-        return Candidates(
-            boxes_xyxy=np.concatenate([centre - extent / 2, centre + extent / 2], axis=1),
-            scores=np.ascontiguousarray(rows[:, 4 : 4 + BONE_COUNT]),
-            coefficients=np.ascontiguousarray(rows[:, 4 + BONE_COUNT :]),
-            prototypes=np.ascontiguousarray(prototypes[0].float().cpu().numpy()),
-            view=view,
-        )
+        try:
+            return look_through(self.network, grey, view, self.device)
+        except ValueError as error:
+            raise InputError(self.weights.path, "model", "a network for 29 bones", str(error)) from error
+        except ArithmeticError as error:
+            expected = "weights that give finite output"
+            raise InputError(self.weights.path, "", expected, "NaN or infinity (diverged?)") from error

@@ -21,10 +21,7 @@ import torch  # noqa: E402
 from ultralytics.nn import tasks  # noqa: E402
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "weights" / "bones-n.pt"
-SHIPPED_LONGEST_PX: Final = 640
-"""Input size at which the shipped weights do best on synthetic hands that they were not trained on."""
-SHIPPED_LOGIT_THRESHOLD: Final = -0.5
-"""Labels of their first stages were inset too far, so masks are cut a little lower; chosen on the same hands."""
+"""How they look best stands beside them; see `stored_settings`."""
 MOST_BYTES: Final = 1_000_000_000
 ZIP_START: Final = b"PK\x03\x04"
 PICKLE_START: Final = b"\x80"
