@@ -14,6 +14,11 @@ SOURCE :=
 OUT := out/pred.csv
 WEIGHTS :=
 ARGS :=
+# Of make folds: folds of patients, trainings of each, test images that all models vote on.
+FOLDS := 5
+SEEDS := 1
+TEST :=
+FOLDS_OUT := out/folds
 DEMO := out/demo
 
 # ultralytics: no downloads, no installs, no analytics, safe loading, settings of its own.
@@ -23,7 +28,7 @@ QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CON
 replace = $(if $(wildcard $(1)/report.json),--overwrite)
 
 .DELETE_ON_ERROR:
-.PHONY: help install convert train export demo test lint check bench fuzz faults clean
+.PHONY: help install convert train folds export demo test lint check bench fuzz faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -60,6 +65,10 @@ train: $(STAMP) ## ARGS="epochs=50 imgsz=640 ...": stock `yolo segment train` on
 	@test -f "$(CONFIG)/Arial.ttf" || cp "$$($(PY) -c 'import matplotlib; print(matplotlib.get_data_path())')/fonts/ttf/DejaVuSans.ttf" "$(CONFIG)/Arial.ttf"
 	@$(QUIET_YOLO) $(BIN)/yolo settings sync=False > /dev/null
 	$(QUIET_YOLO) $(BIN)/yolo segment train data=bones.yaml cfg=bones_train.yaml $(ARGS)
+
+folds: $(STAMP) $(if $(RAW),,$(PHANTOMS)/report.json) ## RAW=folder [FOLDS=5 SEEDS=1 TEST=images ARGS="imgsz=640 epochs=50"]: cross-validate, ensemble; goes on when repeated
+	$(PY) -m yolo_bones.train_folds "$(or $(RAW),$(PHANTOMS))" --out "$(FOLDS_OUT)" --folds $(FOLDS) --seeds $(SEEDS) \
+		$(if $(TEST),--test "$(TEST)") $(ARGS)
 
 export: $(STAMP) $(if $(SOURCE),,$(PHANTOMS)/report.json) ## SOURCE=folder OUT=pred.csv [WEIGHTS=file]: predict and write run lengths
 	$(PY) -m yolo_bones.export_rle --source "$(or $(SOURCE),$(PHANTOMS)/test/DCM)" --out "$(OUT)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)

@@ -1,35 +1,42 @@
 """Turn point annotations into a data set that `yolo segment train data=bones.yaml` reads.
 
     python -m converters.points_to_yolo RAW OUT --folds 5 --fold 0 --seed 0
+    python -m converters.points_to_yolo RAW OUT --canonical 1024
 
-Writes OUT/{images,labels}/{train,val} and OUT/report.json. Whole patients stay together. Prints the loss audit to
-stdout.
+Writes OUT/{images,labels}/{train,val} and OUT/report.json. Whole patients stay together, bent wrists are spread evenly
+over the folds. Prints the loss audit to stdout.
+
+With --canonical every image is drawn anew in its hand's canonical view (thumb left, fingers up, one scale), found from
+the annotation. report.json holds the (2, 3) matrix of each view, from continuous image coordinates (pixel p covers
+[p, p + 1)) to those of the view. An image whose hand cannot be fitted is left out and listed there.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import cv2
+from typing import Any, Final
 
 from converters._shared import build_parser, finish, open_out, read_checked, show_progress
+from converters._yolo_images import write_canonical, write_plain
 from yolo_bones import __version__
-from yolo_bones.command_line import count_argument, run_command, say
+from yolo_bones.bones import BONES
+from yolo_bones.canonical import LEAST_LONGEST_PX, MOST_LONGEST_PX, STRIDE
+from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.data_set import CheckedPair, DataSet
 from yolo_bones.errors import InputError
-from yolo_bones.files import replacing, write_bytes, write_text
-from yolo_bones.image_files import read_grey
-from yolo_bones.loss_audit import audit_table, label_ious, summarise_ious
+from yolo_bones.loss_audit import audit_table, summarise_ious
+from yolo_bones.resumable import PartFolder
 from yolo_bones.splits import Split, split_by_fold, split_by_lists
-from yolo_bones.yolo_labels import bones_without_inset, image_to_label_text
+from yolo_bones.views import CANONICAL
 
 PRODUCTS = ("images", "labels", "report.json")
+NATIVE: Final = 0
+"""Of `--canonical` without a number: the least resolution that loses nothing."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,8 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=count_argument, help="of the deal of patients into folds (0)")
     parser.add_argument("--train-list", type=Path, help="text file of training images instead of folds")
     parser.add_argument("--val-list", type=Path, help="text file of validation images; RAW/{train,val}.txt are found")
-    parser.add_argument("--inset-px", type=float, default=0.0, help="move label borders inwards, in image pixels")
+    parser.add_argument("--inset-px", type=float, default=0.0, help="move label borders inwards, in pixels as written")
+    parser.add_argument(
+        "--canonical",
+        type=_longest_argument,
+        nargs="?",
+        const=NATIVE,
+        metavar="LONGEST_PX",
+        help="draw each hand in its canonical view, so many pixels high; without a number, as many as lose nothing",
+    )
     return run_command(_convert, parser.parse_args(argv))
+
+
+def _longest_argument(text: str) -> int:
+    longest_px = count_argument(text)
+    if not LEAST_LONGEST_PX <= longest_px <= MOST_LONGEST_PX or longest_px % STRIDE:
+        expected = f"a multiple of {STRIDE} from {LEAST_LONGEST_PX} to {MOST_LONGEST_PX}"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return longest_px
 
 
 def _convert(arguments: argparse.Namespace) -> int:
@@ -58,39 +81,99 @@ def _convert(arguments: argparse.Namespace) -> int:
         "seed": (arguments.seed or 0) if split.folds else None,
         "lists": not split.folds,
         "inset_px": arguments.inset_px,
+        "canonical": _canonical_settings(arguments.canonical),
     }
     names = {"train": sorted(split.training), "val": sorted(split.validation)}
     parts = open_out(arguments, data_set, PRODUCTS, {**settings, **names})
-    copied = 0
-    without_inset: list[str] = []
-    ious: list[dict[str, float]] = []
-    for checked in show_progress(data_set, "converting", arguments.quiet):
-        name = checked.pair.image_name
-        if name not in split.training | split.validation:
-            continue
-        if not parts.has(name):
-            subset = "val" if name in split.validation else "train"
-            parts.write(name, _convert_one(checked, arguments.out, subset, arguments.inset_px))
-        part = parts.read(name)
-        copied += part["copied"]
-        without_inset += [f"{name}: {bone}" for bone in part["without_inset"]]
-        ious.append(part["ious"])
-    if copied:
-        say(f"{arguments.out}: {copied} images copied, links are not possible here", arguments.quiet)
-    summary = summarise_ious(ious)
+    done = _convert_all(arguments, data_set, split, parts)
+    not_fitted = {name: part["not_fitted"] for name, part in done.items() if "not_fitted" in part}
+    written = {subset: [name for name in members if name not in not_fitted] for subset, members in names.items()}
+    if not all(written.values()):
+        expected = "images to train and to validate with whose drawn bones agree on one hand"
+        raise InputError(data_set.root, "", expected, {subset: len(members) for subset, members in written.items()})
+    summary = summarise_ious([part["ious"] for part in done.values() if "ious" in part])
     print(audit_table(summary))
     report = {
         **settings,
         "version": __version__,
         **data_set.report(),
         "split_note": split.note,
-        "train_images": len(split.training),
-        "val_images": len(split.validation),
-        "val": names["val"],
-        "without_inset": without_inset,
+        "wrists": split.wrists,
+        "train_images": len(written["train"]),
+        "val_images": len(written["val"]),
+        "val": written["val"],
+        "without_inset": _listed(done, "without_inset"),
         "loss_audit": summary,
+        **({} if arguments.canonical is None else _canonical_report(done, not_fitted)),
     }
+    _say_what_happened(arguments, done, report)
     return finish(arguments.out, parts, report, arguments.quiet)
+
+
+def _convert_all(
+    arguments: argparse.Namespace, data_set: DataSet, split: Split, parts: PartFolder
+) -> dict[str, dict[str, Any]]:
+    """Image name -> what was written; what an earlier run finished is only read."""
+    done: dict[str, dict[str, Any]] = {}
+    for checked in show_progress(data_set, "converting", arguments.quiet):
+        name = checked.pair.image_name
+        if name not in split.training | split.validation:
+            continue
+        if not parts.has(name):
+            subset = "val" if name in split.validation else "train"
+            parts.write(name, _convert_one(checked, arguments.out, subset, arguments.inset_px, arguments.canonical))
+        done[name] = parts.read(name)
+    return done
+
+
+def _convert_one(
+    checked: CheckedPair, out: Path, subset: str, inset_px: float, canonical: int | None
+) -> dict[str, Any]:
+    """Write one image and its label file."""
+    if canonical is None:
+        return write_plain(checked, out, subset, inset_px)
+    return write_canonical(checked, out, subset, inset_px, None if canonical == NATIVE else canonical)
+
+
+def _listed(done: Mapping[str, dict[str, Any]], kind: str) -> list[str]:
+    return [f"{name}: {bone}" for name, part in done.items() for bone in part.get(kind, [])]
+
+
+def _canonical_settings(longest_px: int | None) -> dict[str, Any] | None:
+    if longest_px is None:
+        return None
+    return {"longest_px": "native" if longest_px == NATIVE else longest_px, "window": asdict(CANONICAL)}
+
+
+def _canonical_report(done: Mapping[str, dict[str, Any]], not_fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """What carrying into views lost, and the views themselves."""
+    clipped = Counter(bone for part in done.values() for bone in part.get("clipped", []))
+    return {
+        "not_fitted": not_fitted,
+        "clipped": {bone: clipped[bone] for bone in BONES if bone in clipped},
+        "split": _listed(done, "split"),
+        "outside": _listed(done, "outside"),
+        "views": {name: part["view"] for name, part in done.items() if "view" in part},
+    }
+
+
+def _say_what_happened(
+    arguments: argparse.Namespace, done: Mapping[str, dict[str, Any]], report: Mapping[str, Any]
+) -> None:
+    copied = sum(part.get("copied", False) for part in done.values())
+    if copied:
+        say(f"{arguments.out}: {copied} images copied, links are not possible here", arguments.quiet)
+    if arguments.canonical is None:
+        return
+    clipped, split, outside = sum(report["clipped"].values()), len(report["split"]), len(report["outside"])
+    cut = f"{clipped} bones are cut by their view ({split} into several parts, the largest kept)"
+    say(f"{len(report['views'])} views; {cut}, {outside} lie outside it and are left out", arguments.quiet)
+    missing = ", ".join(list(report["not_fitted"])[:5])
+    if missing:
+        say(
+            f"{len(report['not_fitted'])} images are left out, too few of their bones agree on one hand: {missing}",
+            arguments.quiet,
+        )
 
 
 def _split(arguments: argparse.Namespace, data_set: DataSet) -> Split:
@@ -102,52 +185,19 @@ def _split(arguments: argparse.Namespace, data_set: DataSet) -> Split:
     if (training is None) != (validation is None):
         found = training or validation
         raise InputError(found, "", "a training and a validation list, or none", "only this one")
-    folding = (arguments.folds, arguments.fold, arguments.seed)
     if training is None or validation is None:
-        return split_by_fold(data_set, *(5 if folding[0] is None else folding[0], folding[1] or 0, folding[2] or 0))
-    if any(option is not None for option in folding):
+        folds = 5 if arguments.folds is None else arguments.folds
+        return split_by_fold(
+            data_set,
+            folds,
+            arguments.fold or 0,
+            arguments.seed or 0,
+            lambda pairs: progress(pairs, "wrists", len(data_set.pairs), arguments.quiet),
+        )
+    if any(option is not None for option in (arguments.folds, arguments.fold, arguments.seed)):
         raise InputError(training, "", "either lists or --folds, --fold and --seed", "both")
     say(f"split by {training} and {validation}", arguments.quiet)
     return split_by_lists(data_set, training, validation)
-
-
-def _convert_one(checked: CheckedPair, out: Path, subset: str, inset_px: float) -> dict[str, Any]:
-    """Write one image and its label file."""
-    image = checked.read()
-    name = checked.pair.image_name
-    copied = _place_image(checked, out / "images" / subset / name)
-    label = (out / "labels" / subset / name).with_suffix(".txt")
-    write_text(label, image_to_label_text(image, inset_px))
-    return {"copied": copied, "ious": label_ious(image), "without_inset": bones_without_inset(image, inset_px)}
-
-
-def _place_image(checked: CheckedPair, target: Path) -> bool:
-    """Link a good PNG; write a mended image anew; copy a JPEG, which ultralytics may rewrite in place.
-
-    Returns:
-        Whether a link was wanted and not possible.
-    """
-    source = checked.pair.image
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if checked.image_repairs:
-        pixels, _ = read_grey(source)
-        done, encoded = cv2.imencode(target.suffix, pixels)
-        if not done:
-            raise InputError(source, "", "an image that can be written again")
-        write_bytes(target, encoded.tobytes())
-        return False
-    if source.suffix.lower() == ".png":
-        target.unlink(missing_ok=True)
-        try:
-            os.link(source.resolve(), target)
-            return False
-        except OSError:
-            copied = True
-    else:
-        copied = False
-    with replacing(target, "wb") as stream, source.open("rb") as original:
-        shutil.copyfileobj(original, stream)
-    return copied
 
 
 if __name__ == "__main__":

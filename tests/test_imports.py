@@ -13,13 +13,34 @@ from tests.conftest import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("yolo_bones", "errors", "bones"),
-    ("polygons", "rle", "candidates", "anatomy", "hand_fit", "views", "files", "strict_json"),
-    ("annotations", "merger", "rle_table", "image_files", "resumable"),
+    ("training_recipe", "polygons", "rle", "candidates", "anatomy", "hand_fit", "views", "files", "strict_json"),
     (
+        "annotations",
+        "merge_settings",
+        "fused_bones",
+        "hand_finding",
+        "joint_identity",
+        "shared_instances",
+        "look_fusion",
+        "logit_crops",
+        "tidying",
+        "flattened",
+        "merger",
+        "rle_table",
+        "image_files",
+        "resumable",
+    ),
+    (
+        "annotated_hand",
+        "canonical",
+        "fold_plan",
+        "fold_scores",
+        "step_ledger",
         "splits",
         "coco",
         "yolo_labels",
         "metrics",
+        "calibration",
         "data_set",
         "loss_audit",
         "image_sources",
@@ -42,9 +63,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "weight_fitting",
     ),
     ("detector", "training", "phantom"),
-    ("command_line",),
+    ("command_line", "look_options"),
 )
 COMMANDS = (
+    "calibrate_rle",
     "check_rle",
     "compare_rle",
     "convert_table",
@@ -53,9 +75,14 @@ COMMANDS = (
     "ensemble_rle",
     "evaluate_rle",
     "export_rle",
+    "fold_run",
+    "fold_votes",
     "main",
     "make_phantoms",
     "ship_weights",
+    "step_runner",
+    "train_bones",
+    "train_folds",
 )
 COMMAND_MODULES = ("yolo_bones.phantom.statistics",)
 """Commands that live in a room."""

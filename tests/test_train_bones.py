@@ -25,7 +25,7 @@ from yolo_bones.rle_table import open_rle_table
 from yolo_bones.train_bones import main as train
 from yolo_bones.training.bone_loss import BoneLoss, _enlarged, _enlargement
 from yolo_bones.training.bone_trainer import BoneTrainer
-from yolo_bones.training.recipe import Recipe
+from yolo_bones.training_recipe import Recipe
 
 import torch  # isort: skip
 

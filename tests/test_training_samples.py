@@ -14,9 +14,9 @@ from yolo_bones.training.bone_data import KindSampler, input_sizes
 from yolo_bones.training.draws import LookKind, PlainChanges, draw_sample
 from yolo_bones.training.grey_changes import change_greys
 from yolo_bones.training.labelled import LabelledBone, LabelledImage, centroid_of, outward_normals
-from yolo_bones.training.recipe import Recipe, recipe_from_values
 from yolo_bones.training.regions import draw_region
 from yolo_bones.training.restyle import restyled
+from yolo_bones.training_recipe import Recipe, recipe_from_values
 
 SQUARE = np.array([[10.0, 8.0], [30.0, 8.0], [30.0, 24.0], [10.0, 24.0]])
 

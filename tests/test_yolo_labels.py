@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from yolo_bones.annotations import Annotation
 from yolo_bones.polygons import fill_polygon, inset_polygon, trace_mask
 from yolo_bones.rle import ImageSize
-from yolo_bones.yolo_labels import annotation_to_label_line, label_line_to_points
+from yolo_bones.yolo_labels import (
+    annotation_to_label_line,
+    label_line_to_points,
+    label_text_to_outlines,
+    outline_to_label_line,
+    outlines_to_label_text,
+)
 
 SIZE = ImageSize(97, 61)
 
@@ -73,6 +79,27 @@ def test_label_line_by_hand() -> None:
     line = annotation_to_label_line(triangle, ImageSize(height=20, width=10))
     # The centre of the first pixel lies half a pixel from the corner: 0.5 / 10 and 0.5 / 20.
     assert line == "1 0.050000000 0.025000000 0.950000000 0.025000000 0.050000000 0.975000000"
+
+
+def test_outlines_are_not_rounded_and_lie_in_channel_order() -> None:
+    """Continuous coordinates: the image's corner is 0, 0, and nothing is added to it."""
+    outlines = {
+        "Ulna": np.array([[0.0, 0.0], [61.0, 0.25], [30.123456, 97.0]]),
+        "finger-1": np.full((3, 2), 12.3456789),
+    }
+    text = outlines_to_label_text(outlines, SIZE)
+    assert [line.split()[0] for line in text.splitlines()] == ["0", "28"]
+    assert text.splitlines()[1].split()[1:5] == ["0.000000000", "0.000000000", "1.000000000", "0.002577320"]
+    back = label_text_to_outlines(text, SIZE)
+    assert list(back) == ["finger-1", "Ulna"]
+    for bone, outline in back.items():
+        assert np.abs(outline - outlines[bone]).max() < 1e-7
+
+
+def test_a_rounding_error_beyond_the_edge_stays_a_good_label() -> None:
+    line = outline_to_label_line(4, np.array([[-1e-13, 5.0], [61.0 + 1e-12, 5.0], [30.0, 97.0 + 1e-12]]), SIZE)
+    assert line == "4 0.000000000 0.051546392 1.000000000 0.051546392 0.491803279 1.000000000"
+    label_line_to_points(line, SIZE)
 
 
 def test_inset_moves_the_border_by_so_many_pixels() -> None:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Final
 
 VERBS: Final = {
+    "calibrate": ("yolo_bones.calibrate_rle", "logit thresholds of each bone, chosen on validation images"),
     "check": ("yolo_bones.check_rle", "faults and mistaken conventions of a submission"),
     "coco-to-rle": ("converters.coco_to_rle", "COCO results of any detector -> run lengths"),
     "compare": ("yolo_bones.compare_rle", "where one CSV is better than another, and how sure that is"),
+    "convert-table": ("yolo_bones.convert_table", "run lengths as CSV <-> parquet"),
     "convert-to-coco": ("converters.points_to_coco", "point annotations -> a COCO file"),
     "convert-to-rle": ("converters.points_to_rle", "point annotations -> truth as run lengths"),
     "convert-to-yolo": ("converters.points_to_yolo", "point annotations -> a YOLO data set"),
-    "convert-table": ("yolo_bones.convert_table", "run lengths as CSV <-> parquet"),
     "draw": ("yolo_bones.draw_rle", "overlays of run lengths"),
     "ensemble": ("yolo_bones.ensemble_rle", "a vote of several models on runs"),
     "evaluate": ("yolo_bones.evaluate_rle", "Dice of one CSV against another"),
@@ -22,6 +23,8 @@ VERBS: Final = {
     "make-phantoms": ("yolo_bones.make_phantoms", "synthetic radiographs with exact truth"),
     "phantom-statistics": ("yolo_bones.phantom.statistics", "a set of radiographs against real hands"),
     "ship-weights": ("yolo_bones.ship_weights", "strip a checkpoint of paths and dates"),
+    "train": ("yolo_bones.train_bones", "train on overlapping bones, in canonical views and close-ups too"),
+    "train-folds": ("yolo_bones.train_folds", "cross-validate a training and ensemble its models"),
 }
 
 

@@ -26,7 +26,7 @@ from yolo_bones.command_line import run_command, say
 from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import write_text
 from yolo_bones.manifest import build_manifest
-from yolo_bones.training.recipe import KEYS, Recipe, recipe_from_values
+from yolo_bones.training_recipe import KEYS, Recipe, recipe_from_values
 
 RECIPE_FILE: Final = "recipe.yaml"
 DEFAULTS: Final[dict[str, Any]] = {
@@ -83,14 +83,10 @@ def _train(arguments: argparse.Namespace) -> int:
     overrides, recipe = _resumed(Path(str(resumed)), given) if resumed else _new_run(given)
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
-    from yolo_bones.detector.environment import prepare
-
-    prepare()
-    from ultralytics.utils import DEFAULT_CFG_DICT
-
-    _refuse_unknown(overrides, DEFAULT_CFG_DICT)
     from yolo_bones.detector.weights import load_weights
-    from yolo_bones.training.bone_trainer import BoneTrainer
+    from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS, BoneTrainer
+
+    _refuse_unknown(overrides, STOCK_ARGUMENTS)
 
     checkpoints = (overrides.get("model"), overrides.get("pretrained"), overrides.get("resume"))
     started_from = {}

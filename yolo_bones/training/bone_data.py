@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from yolo_bones.rle import ImageSize
 from yolo_bones.training.draws import LookKind, PlainChanges, Sample, draw_sample
 from yolo_bones.training.labelled import LabelledImage, find_labelled, read_labelled
-from yolo_bones.training.recipe import Recipe
+from yolo_bones.training_recipe import Recipe
 from yolo_bones.views import CANONICAL, input_size_of_window
 
 STRIDE = 32

@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from ultralytics.utils.loss import v8SegmentationLoss
 
-from yolo_bones.training.recipe import Recipe
 from yolo_bones.training.regions import CELL_PX
+from yolo_bones.training_recipe import Recipe
 
 Region = tuple[int, int, NDArray[np.uint8]]
 """First prototype row and column, and the (h, w) cover from 0 to 255, as `regions.LabelRegion` holds them."""

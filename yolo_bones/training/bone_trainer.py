@@ -13,14 +13,17 @@ prepare()
 
 import torch  # noqa: E402
 from ultralytics.models.yolo.segment import SegmentationTrainer  # noqa: E402
+from ultralytics.utils import DEFAULT_CFG_DICT  # noqa: E402
 from ultralytics.utils.torch_utils import unwrap_model  # noqa: E402
 
 from yolo_bones.training.bone_data import BoneDataset, build_loader  # noqa: E402
 from yolo_bones.training.bone_loss import BoneLoss  # noqa: E402
 from yolo_bones.training.draws import PlainChanges  # noqa: E402
 from yolo_bones.training.native_dice import NativeDice  # noqa: E402
-from yolo_bones.training.recipe import Recipe  # noqa: E402
+from yolo_bones.training_recipe import Recipe  # noqa: E402
 
+STOCK_ARGUMENTS: Final[dict[str, Any]] = dict(DEFAULT_CFG_DICT)
+"""Of `yolo segment train`, with their defaults."""
 MOST_BAD_STEPS: Final = 3
 """Steps in a row whose loss or gradient is not finite before training stops; each is skipped."""
 

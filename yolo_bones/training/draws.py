@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from yolo_bones.rle import ImageSize
 from yolo_bones.training.grey_changes import change_greys
 from yolo_bones.training.labelled import LabelledImage
-from yolo_bones.training.recipe import Recipe
 from yolo_bones.training.regions import FINE, LabelRegion, draw_region
 from yolo_bones.training.restyle import restyled
+from yolo_bones.training_recipe import Recipe
 from yolo_bones.views import CANONICAL, CARPUS, PAD_LEVEL, HandWindow, View, draw_view, fit_letterbox, hand_view, turned
 
 NODES: Final = (7, 6)

@@ -19,7 +19,7 @@ from yolo_bones.rle import RunLengthMasks, empty_masks, encode_crop, stack
 from yolo_bones.training.bone_data import BoneDataset, input_sizes
 from yolo_bones.training.draws import LookKind
 from yolo_bones.training.labelled import LabelledImage
-from yolo_bones.training.recipe import Recipe
+from yolo_bones.training_recipe import Recipe
 from yolo_bones.views import CANONICAL, CARPUS, View, fit_letterbox, hand_view
 
 import torch  # isort: skip
