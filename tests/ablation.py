@@ -9,6 +9,7 @@ Resumable: finished trainings and scores are kept in the folder. Each training r
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -76,7 +77,7 @@ ROWS = (
     Row(
         "final", "+ close-ups (canonical 0.55, close-up 0.25)", "train_bones",
         ("elastic=1", "restyle=0.25", "canonical=0.55", "closeup=0.25"), 0.0,
-        ("merger", "canonical", "closeup", "closeup_tta", "closeup_prior", "closeup_rough"), (0, 1),
+        ("merger", "canonical", "closeup", "closeup_tta", "closeup_prior", "closeup_tidy"), (0, 1),
     ),
 )  # fmt: skip
 
@@ -89,7 +90,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     "closeup": ("--canonical", "--closeup"),
     "closeup_tta": ("--canonical", "--closeup", "--tta", "flip"),
     "closeup_prior": ("--canonical", "--closeup", "--place-prior", "1"),
-    "closeup_rough": ("--canonical", "--closeup", "--no-tidy"),
+    "closeup_tidy": ("--canonical", "--closeup", "--tidy"),
 }
 
 
@@ -194,7 +195,8 @@ def score(out: Path, arguments: argparse.Namespace, row: Row, seed: int, mode: s
     if mode == "stock":
         write_rle_table(csv, stock_predictions(weights, images, arguments.imgsz))
     else:
-        options = ["--imgsz", str(arguments.imgsz), "--no-calibration", "--overwrite", "--quiet", *EXPORTS[mode]]
+        write_settings(weights, 0.1 if row.tool == "train_bones" else 0.02)
+        options = ["--imgsz", str(arguments.imgsz), "--overwrite", "--quiet", *EXPORTS[mode]]
         code = export(["--source", str(images), "--out", str(csv), "--weights", str(weights), *options])
         if code:
             raise SystemExit(f"{target}: export ended with {code}")
@@ -215,6 +217,14 @@ def score(out: Path, arguments: argparse.Namespace, row: Row, seed: int, mode: s
         "bones": dict(zip(BONES, values.mean(axis=0).round(4).tolist(), strict=True)),
     }
     target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def write_settings(weights: Path, box_margin: float) -> None:
+    """Nothing but the margin that the loss allows; all else is on the command line."""
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.with_suffix(".yaml").write_text(
+        f"sha256: {sha256}\nmerge: {{box_margin: {box_margin}}}\n", encoding="utf-8"
+    )
 
 
 def is_bent(truth: Any) -> bool:

@@ -17,11 +17,13 @@ import yaml
 
 from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT
+from yolo_bones.detector.stored_settings import read_settings
 from yolo_bones.detector.weights import load_weights
 from yolo_bones.errors import MachineError
 from yolo_bones.export_rle import main as export
 from yolo_bones.merger import MergeSettings
 from yolo_bones.rle_table import open_rle_table
+from yolo_bones.train_bones import _warn_of_inset
 from yolo_bones.train_bones import main as train
 from yolo_bones.training.bone_loss import BoneLoss, _enlarged, _enlargement
 from yolo_bones.training.bone_trainer import BoneTrainer
@@ -78,6 +80,21 @@ def test_a_run_tells_what_it_was_made_with(trained: Path) -> None:
     assert len((trained / "results.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
+def test_settings_beside_the_weights_tell_how_to_look(trained: Path) -> None:
+    for name in ("best", "last"):
+        weights = load_weights(trained / "weights" / f"{name}.pt")
+        stored = read_settings(trained / "weights" / f"{name}.pt", weights.sha256)
+        assert stored is not None
+        assert (stored.look["canonical"], stored.look["closeup"], stored.look["canonical_px"]) == (True, True, 64)
+        assert stored.merge["box_margin"] == 0.1
+
+
+def test_labels_with_an_inset_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "report.json").write_text('{"inset_px": 0.5}', encoding="utf-8")
+    _warn_of_inset(tmp_path / "images" / "train")
+    assert "0.5 px" in capsys.readouterr().err
+
+
 def test_its_weights_predict(trained: Path, tiny_hands: Path, tmp_path: Path) -> None:
     source = tiny_hands / "test" / "DCM"
     out = tmp_path / "pred.csv"
@@ -115,6 +132,7 @@ def test_an_interrupted_run_goes_on(data: Path, tmp_path: Path) -> None:
     checkpoint["ema"].args.epochs = done + 1
     torch.save(checkpoint, last)
     assert train([f"resume={last}"]) == 0
+    assert train([f"resume={last}"]) == 3  # finished
     assert len((tmp_path / "r" / "results.csv").read_text(encoding="utf-8").splitlines()) - 1 == done + 1
 
 

@@ -5,7 +5,7 @@
 Arguments are `key=value`, as `yolo` takes them; `cfg=FILE` reads them from YAML. Keys of our own (canonical, closeup,
 restyle, mask_margin, ...) are explained in docs/accuracy.md. Writes PROJECT/NAME/weights/{best,last}.pt, which stock
 `YOLO()` opens, recipe.yaml (all arguments, to be given as cfg=), results.csv and manifest.json.
-`resume=PROJECT/NAME/weights/last.pt` goes on.
+Beside the weights lies a YAML file that tells export_rle how to look. `resume=PROJECT/NAME/weights/last.pt` goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from yolo_bones.command_line import run_command, say
 from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import write_text
 from yolo_bones.manifest import build_manifest
+from yolo_bones.merger import MergeSettings
 from yolo_bones.training_recipe import KEYS, Recipe, recipe_from_values
 
 RECIPE_FILE: Final = "recipe.yaml"
@@ -87,7 +88,6 @@ def _train(arguments: argparse.Namespace) -> int:
     from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS, BoneTrainer
 
     _refuse_unknown(overrides, STOCK_ARGUMENTS)
-
     checkpoints = (overrides.get("model"), overrides.get("pretrained"), overrides.get("resume"))
     started_from = {}
     for name in checkpoints:
@@ -98,10 +98,19 @@ def _train(arguments: argparse.Namespace) -> int:
     record = {key: value for key, value in overrides.items() if key not in ("project", "name", "resume")}
     if not resumed:
         write_text(folder / RECIPE_FILE, yaml.safe_dump({**record, **recipe.as_record()}, sort_keys=True))
+    for name in ("best", "last"):
+        (folder / "weights" / f"{name}.yaml").unlink(missing_ok=True)
+    _warn_of_inset(Path(str(trainer.data["train"])))
     say(f"{folder}: training")
     _Progress().watch(trainer)
-    trainer.train()  # type: ignore[no-untyped-call]
+    try:
+        trainer.train()  # type: ignore[no-untyped-call]
+    except AssertionError as error:
+        if not (resumed and "nothing to resume" in str(error)):
+            raise
+        raise RefusedError(f"{resumed}: this run is finished, there is nothing to resume") from error
     _write_manifest(trainer, record, recipe, started_from)
+    _write_settings(trainer, recipe)
     print(trainer.best if trainer.best.exists() else trainer.last)
     return 0
 
@@ -205,6 +214,44 @@ def _refuse_unknown(overrides: dict[str, Any], stock: dict[str, Any]) -> None:
             raise InputError(
                 "command line", key, f"an argument of yolo segment train or of train_bones{hint}", "neither"
             )
+
+
+def _warn_of_inset(images: Path) -> None:
+    """Labels are rasterised exactly here; an inset made for the stock command makes bones too small."""
+    report = images.parent.parent / "report.json"
+    try:
+        inset = json.loads(report.read_text(encoding="utf-8")).get("inset_px", 0.0)
+    except (OSError, ValueError, AttributeError):
+        return
+    if inset:
+        say(
+            f"warning: {report}: labels were moved inwards by {inset} px for the stock command; convert without --inset-px"
+        )
+
+
+def _write_settings(trainer: Any, recipe: Recipe) -> None:
+    """Beside the weights: look as was trained, cut masks to boxes as wide as the loss trained them to be read."""
+    from yolo_bones.detector.looking import FIRST_LOOK_PX, LookSettings
+    from yolo_bones.detector.stored_settings import settings_path, settings_text
+    from yolo_bones.training.bone_data import input_sizes
+    from yolo_bones.training.draws import LookKind
+    from yolo_bones.training.native_dice import MARGIN
+
+    longest_px = trainer.args.imgsz
+    plain_px = input_sizes(longest_px, recipe)[LookKind.PLAIN].height
+    look = LookSettings(
+        longest_px=plain_px,
+        canonical=recipe.canonical > 0.0,
+        first_look_px=min(FIRST_LOOK_PX, plain_px),
+        canonical_px=longest_px,
+        closeup=recipe.canonical > 0.0 and recipe.closeup > 0.0,
+        closeup_px=longest_px,
+    )
+    merging = MergeSettings(box_margin=min(MARGIN, recipe.mask_margin), place_prior=1.0, tidy=True)
+    for weights in (trainer.best, trainer.last):
+        if weights.exists():
+            sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+            write_text(settings_path(weights), settings_text(sha256, look, merging))
 
 
 def _write_manifest(trainer: Any, overrides: dict[str, Any], recipe: Recipe, started_from: dict[str, str]) -> None:
