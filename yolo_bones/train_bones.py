@@ -224,9 +224,7 @@ def _warn_of_inset(images: Path) -> None:
     except (OSError, ValueError, AttributeError):
         return
     if inset:
-        say(
-            f"warning: {report}: labels were moved inwards by {inset} px for the stock command; convert without --inset-px"
-        )
+        say(f"warning: {report}: labels are inset by {inset} px for the stock command; convert without --inset-px")
 
 
 def _write_settings(trainer: Any, recipe: Recipe) -> None:
