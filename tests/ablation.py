@@ -58,8 +58,10 @@ class Row:
 PLAIN_MODES = ("stock", "merger")
 ROWS = (
     Row("stock", "`yolo segment train`, its defaults", "yolo", (), 0.0, (*PLAIN_MODES, "repaired"), (0, 1)),
-    Row("optimizer", "+ AdamW at 0.0015, a step a batch", "yolo", (*OWN_OPTIMIZER,), 0.0, (*PLAIN_MODES, "repaired")),
-    Row("draws", "+ no mosaic, rotation, shear", "yolo", (*OWN_OPTIMIZER, *OWN_DRAWS), 0.0, (*PLAIN_MODES, "repaired")),
+    Row(
+        "settings", "+ AdamW at 0.0015, a step a batch, no mosaic, rotation", "yolo",
+        (*OWN_OPTIMIZER, *OWN_DRAWS), 0.0, (*PLAIN_MODES, "repaired"),
+    ),
     Row(
         "overlap", "+ overlap_mask=False", "yolo",
         (*OWN_OPTIMIZER, *OWN_DRAWS, "overlap_mask=False"), 0.0, PLAIN_MODES,
@@ -69,15 +71,13 @@ ROWS = (
         (*OWN_OPTIMIZER, *OWN_DRAWS, "overlap_mask=False", "mask_ratio=2"), 0.5, PLAIN_MODES,
     ),
     Row("loss", "+ our mask loss (train_bones)", "train_bones", (), 0.0, (*PLAIN_MODES, "prior", "tta")),
-    Row("varied", "+ elastic 1, restyle 0.25", "train_bones", ("elastic=1", "restyle=0.25"), 0.0, ("merger",)),
     Row(
-        "canonical", "+ canonical views (0.7 of batches)", "train_bones",
-        ("elastic=1", "restyle=0.25", "canonical=0.7"), 0.0, ("merger", "canonical"),
+        "canonical", "+ canonical views (0.7 of batches)", "train_bones", ("canonical=0.7",), 0.0,
+        ("merger", "canonical", "canonical_prior"),
     ),
     Row(
-        "final", "+ close-ups (canonical 0.55, close-up 0.25)", "train_bones",
-        ("elastic=1", "restyle=0.25", "canonical=0.55", "closeup=0.25"), 0.0,
-        ("merger", "canonical", "closeup", "closeup_tta", "closeup_prior", "closeup_tidy"), (0, 1),
+        "final", "+ close-ups (canonical 0.55, close-up 0.25)", "train_bones", ("canonical=0.55", "closeup=0.25"), 0.0,
+        ("merger", "canonical", "closeup", "closeup_tidy", "closeup_prior", "closeup_both", "closeup_tta"), (0, 1),
     ),
 )  # fmt: skip
 
@@ -87,7 +87,9 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     "prior": ("--no-canonical", "--no-closeup", "--place-prior", "1"),
     "tta": ("--no-canonical", "--no-closeup", "--tta", "flip"),
     "canonical": ("--canonical", "--no-closeup"),
+    "canonical_prior": ("--canonical", "--no-closeup", "--place-prior", "1"),
     "closeup": ("--canonical", "--closeup"),
+    "closeup_both": ("--canonical", "--closeup", "--place-prior", "1", "--tidy"),
     "closeup_tta": ("--canonical", "--closeup", "--tta", "flip"),
     "closeup_prior": ("--canonical", "--closeup", "--place-prior", "1"),
     "closeup_tidy": ("--canonical", "--closeup", "--tidy"),
