@@ -182,6 +182,16 @@ def test_a_look_whose_crop_cuts_a_bone_gives_way_to_one_that_sees_it_whole() -> 
     assert merge_views([look(WHOLE, unsure), look(closeup, bones)]).counters == {}
 
 
+def test_a_look_that_ends_a_bone_before_its_border_gives_way_too() -> None:
+    """The close-up's box of the radius ends 20 input pixels before the border; the plain look sees it go on beyond."""
+    closeup = View(SIZE, ImageSize(96, 96), np.array([[0.5, 0.0, -80.0], [0.0, 0.5, -80.0]]))  # native 160 to 352
+    seen = {"Radius": disc((256.0, 252.0), 60.0), "Lunate": disc((200.0, 250.0), 30.0)}
+    whole = {"Radius": disc((256.0, 330.0), 70.0), "Lunate": disc((200.0, 250.0), 30.0)}
+    both = merge_views([look(WHOLE, whole), look(closeup, seen)])
+    assert both.counters == {"look_cuts_bone": 1}
+    assert merge_views([look(WHOLE, whole)]).channels[CLASS_IDS["Radius"]].equals(both.channels[CLASS_IDS["Radius"]])
+
+
 def test_a_bone_that_the_image_itself_cuts_is_not_cut_by_a_look() -> None:
     """In the plain look its box ends at the input's border, in one that shows more than the image it does not."""
     radius = plateau(150.0, 500.0, 300.0, 620.0, 4.0)

@@ -34,6 +34,7 @@ def look_weights(
     confidence = np.stack([one.confidence for one in fused]).astype(np.float64)
     seen = confidence >= settings.least_confidence
     cut = np.stack([cut_by_crop(look, one) for look, one in zip(looks, fused, strict=True)])
+    cut |= _reaches_beyond(looks, fused, confidence, seen & ~cut)
     best_whole = np.where(seen & ~cut, confidence, 0.0).max(axis=0)
     gives_way = seen & cut & (best_whole > 0.0) & (best_whole >= WHOLE_CONFIDENCE * confidence)
     counters["look_cuts_bone"] += int(gives_way.sum())
@@ -57,6 +58,38 @@ def cut_by_crop(look: Candidates, fused: FusedBones) -> NDArray[np.bool_]:
             goes_on = (x > room) & (x < size.width - room) & (y > room) & (y < size.height - room)
             cut |= (distance < TOUCH_PX) & goes_on
     return cut
+
+
+def _reaches_beyond(
+    looks: Sequence[Candidates],
+    fused: Sequence[FusedBones],
+    confidence: NDArray[np.float64],
+    whole: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """(looks, 29) whether another look, about as sure, sees the bone reach beyond a look's input.
+
+    A close-up may end a bone just before its border; a box does not tell then.
+    """
+    beyond = np.zeros(whole.shape, dtype=bool)
+    for other, (look, one) in enumerate(zip(looks, fused, strict=True)):
+        sides = look.view.to_image(_middles_of_sides(one.boxes_xyxy.astype(np.float64)))
+        for index, narrow in enumerate(looks):
+            if index == other:
+                continue
+            net = narrow.view.input_size
+            room = TOUCH_PX * max(1.0, narrow.view.scale / look.view.scale)
+            x, y = np.moveaxis(narrow.view.to_input(sides), -1, 0)
+            outside = (x < -room) | (x > net.width + room) | (y < -room) | (y > net.height + room)
+            sure = whole[other] & (confidence[other] >= WHOLE_CONFIDENCE * confidence[index])
+            beyond[index] |= outside.any(axis=1) & sure
+    return beyond
+
+
+def _middles_of_sides(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(29, 4, 2) middles of a box's left, right, upper and lower side."""
+    left, top, right, bottom = boxes_xyxy.T
+    x, y = (left + right) / 2.0, (top + bottom) / 2.0
+    return np.stack([np.stack(pair, axis=-1) for pair in ((left, y), (right, y), (x, top), (x, bottom))], axis=1)
 
 
 def fuse_looks(

@@ -231,12 +231,11 @@ def _write_settings(trainer: Any, recipe: Recipe) -> None:
     """Beside the weights: look as was trained, cut masks to boxes as wide as the loss trained them to be read."""
     from yolo_bones.detector.looking import FIRST_LOOK_PX, LookSettings
     from yolo_bones.detector.stored_settings import settings_path, settings_text
-    from yolo_bones.training.bone_data import input_sizes
-    from yolo_bones.training.draws import LookKind
+    from yolo_bones.training.bone_data import input_size
     from yolo_bones.training.native_dice import MARGIN
 
     longest_px = trainer.args.imgsz
-    plain_px = input_sizes(longest_px, recipe)[LookKind.PLAIN].height
+    plain_px = input_size(longest_px, recipe).width
     look = LookSettings(
         longest_px=plain_px,
         canonical=recipe.canonical > 0.0,

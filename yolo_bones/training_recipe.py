@@ -13,8 +13,8 @@ class Recipe:
     """Keys of our own, given as `key=value` beside the stock ones.
 
     Attributes:
-        canonical: share of batches that show the hand in its canonical view (found from the labels).
-        closeup: share of batches that show the carpus only, two and a half times as large.
+        canonical: share of samples that show the hand in its canonical view (found from the labels).
+        closeup: share of samples that show the carpus only, two and a half times as large.
         canonical_turn: the canonical view is turned by up to so many degrees, as a first look may err.
         canonical_shift: and moved by up to this part of the input's sides.
         canonical_scale: and scaled by up to this part.

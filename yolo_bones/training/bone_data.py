@@ -1,4 +1,4 @@
-"""Batches for training: each shows one kind of view, drawn anew from the run's seed."""
+"""Batches for training: views of all kinds side by side, drawn anew from the run's seed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class BoneDataset(Dataset[tuple[Sample, Path]]):
     ) -> None:
         self.pairs = find_labelled(images)
         self.recipe, self.plain, self.seed, self.keep = recipe, plain, seed, keep
-        self.sizes = input_sizes(longest_px, recipe)
+        self.size = input_size(longest_px, recipe)
         self.labels: list[dict[str, Any]] = []
         """What ultralytics asks data sets for; nothing here needs it."""
         self._kept: dict[int, LabelledImage] = {}
@@ -66,12 +66,15 @@ class BoneDataset(Dataset[tuple[Sample, Path]]):
     def __getitem__(self, draw: Draw) -> tuple[Sample, Path]:
         chance = np.random.default_rng([self.seed, draw.epoch, draw.position])
         image = self.image(draw.index)
-        sample = draw_sample(image, draw.kind, self.sizes[draw.kind], self.recipe, self.plain, chance)
+        sample = draw_sample(image, draw.kind, self.size, self.recipe, self.plain, chance)
         return sample, image.path
 
 
 class KindSampler(Sampler[Draw]):
-    """A shuffled pass over the images in which every batch is of one kind.
+    """A shuffled pass over the images, each seen in a view of some kind.
+
+    Kinds are mixed within a batch. Batches of one kind each were tried: batch normalisation then learns statistics of
+    its own for each kind, prediction uses their mean, and close-ups lost up to 0.06 Dice from one epoch to the next.
 
     Args:
         count: number of images.
@@ -94,25 +97,18 @@ class KindSampler(Sampler[Draw]):
         order = np.concatenate([chance.permutation(self.count) for _ in range(passes)])[: len(self)]
         shares = (1.0 - self.recipe.canonical - self.recipe.closeup, self.recipe.canonical, self.recipe.closeup)
         # Kinds are dealt evenly, then shuffled: every epoch holds them in their shares.
-        batches = len(self) // self.batch
-        bounds = np.cumsum(shares) * batches
-        kinds = np.searchsorted(bounds[:-1], np.arange(batches) + float(chance.random()), side="right")
+        bounds = np.cumsum(shares) * len(self)
+        kinds = np.searchsorted(bounds[:-1], np.arange(len(self)) + float(chance.random()), side="right")
         chance.shuffle(kinds)
-        for position, index in enumerate(order.tolist()):
-            yield Draw(index, LookKind(int(kinds[position // self.batch])), self.epoch, position)
+        for position, (index, kind) in enumerate(zip(order.tolist(), kinds.tolist(), strict=True)):
+            yield Draw(index, LookKind(kind), self.epoch, position)
 
 
-def input_sizes(longest_px: int, recipe: Recipe) -> dict[LookKind, ImageSize]:
-    """Input size of each kind: squares as the stock command has them, or about as many pixels as a canonical view."""
-    portrait = input_size_of_window(CANONICAL, longest_px, STRIDE)
-    side = longest_px
+def input_size(longest_px: int, recipe: Recipe) -> ImageSize:
+    """Of all samples: a square as the stock command has it, or what a canonical view and a close-up fill."""
     if recipe.canonical or recipe.closeup:
-        side = max(1, round((portrait.height * portrait.width) ** 0.5 / STRIDE)) * STRIDE
-    return {
-        LookKind.PLAIN: ImageSize(side, side),
-        LookKind.CANONICAL: portrait,
-        LookKind.CLOSEUP: portrait,
-    }
+        return input_size_of_window(CANONICAL, longest_px, STRIDE)
+    return ImageSize(longest_px, longest_px)
 
 
 def collate(samples: list[tuple[Sample, Path]]) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from yolo_bones.merger import MergeSettings, merge_candidates
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.polygons import fill_polygon
 from yolo_bones.rle import RunLengthMasks, empty_masks, encode_crop, stack
-from yolo_bones.training.bone_data import BoneDataset, input_sizes
-from yolo_bones.training.draws import LookKind
+from yolo_bones.training.bone_data import BoneDataset, input_size
 from yolo_bones.training.labelled import LabelledImage
 from yolo_bones.training_recipe import Recipe
 from yolo_bones.views import CANONICAL, CARPUS, View, fit_letterbox, hand_view
@@ -61,7 +60,7 @@ class NativeDice:
             truth = truth_of(image)
             whole[image.path.name] = self._dice(network, device, image, self._whole_view(image), truth)
             if self.recipe.closeup and image.frame is not None:
-                size = input_sizes(self.longest_px, self.recipe)[LookKind.CLOSEUP]
+                size = input_size(self.longest_px, self.recipe)
                 view = hand_view(image.size, image.frame, CARPUS, size)
                 close[image.path.name] = self._dice(network, device, image, view, truth)
         scores = DiceScores(whole)
@@ -72,7 +71,7 @@ class NativeDice:
 
     def _whole_view(self, image: LabelledImage) -> View:
         if self.recipe.canonical and image.frame is not None:
-            size = input_sizes(self.longest_px, self.recipe)[LookKind.CANONICAL]
+            size = input_size(self.longest_px, self.recipe)
             return hand_view(image.size, image.frame, CANONICAL, size)
         return fit_letterbox(image.size, self.longest_px, 32)
 
