@@ -27,6 +27,7 @@ from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT
 from yolo_bones.bones import BONES, GROUPS
 from yolo_bones.export_rle import main as export
+from yolo_bones.files import write_text
 from yolo_bones.hand_fit import fit_hand
 from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
@@ -109,6 +110,7 @@ def main() -> int:
     out = arguments.out.resolve()
     wanted = set((arguments.rows or ",".join(row.name for row in ROWS)).split(","))
     rows = [row for row in ROWS if row.name in wanted]
+    refuse_other_settings(out, arguments)
     prepare(out, arguments)
     jobs = [(row, seed) for row in rows for seed in row.seeds]
     with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -119,6 +121,17 @@ def main() -> int:
             score(out, arguments, row, seed, mode)
     print(table(out, rows))
     return 0
+
+
+def refuse_other_settings(out: Path, arguments: argparse.Namespace) -> None:
+    """What is kept in the folder is of one budget, size and set; a row of another would not be comparable."""
+    settings = {name: getattr(arguments, name) for name in ("images", "imgsz", "patients", "test")}
+    path = out / "settings.json"
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        if earlier != settings:
+            raise SystemExit(f"{out}: holds trainings with {earlier}, not {settings}; give another --out")
+    write_text(path, json.dumps(settings) + "\n")
 
 
 def once(path: Path, make: Callable[[], Any]) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from tests.conftest import ROOT
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS
+from yolo_bones.calibrate_rle import MOST_NOTE
 from yolo_bones.calibrate_rle import main as calibrate
 from yolo_bones.calibration import (
     STEPS,
@@ -186,6 +187,18 @@ def test_calibration_writes_settings_that_export_picks_up(
     assert "thresholds stay as they are" in capsys.readouterr().err
     again = yaml.safe_load(weights.with_suffix(".yaml").read_text(encoding="utf-8"))
     assert again["thresholds"] == stored["thresholds"]
+
+
+def test_a_note_that_the_file_would_not_take_is_refused_before_anything_is_measured(
+    weights: Path, capsys: pytest.CaptureFixture
+) -> None:
+    from yolo_bones.detector.stored_settings import Calibration
+
+    Calibration(images=1, patients=1, note="x" * MOST_NOTE, dice_before=0.5, dice_after=0.5)
+    with pytest.raises(SystemExit) as ended:
+        calibrate(["--source", "x", "--truth", "y", "--weights", str(weights), "--note", "x" * (MOST_NOTE + 1)])
+    assert ended.value.code == 2
+    assert "--note: expected at most 1000 characters, got 1001" in capsys.readouterr().err
 
 
 def test_images_and_truth_must_be_the_same(

@@ -33,6 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "annotated_hand",
         "canonical",
+        "training_arguments",
         "fold_plan",
         "fold_scores",
         "step_ledger",

@@ -153,6 +153,22 @@ def test_logits_are_averaged_by_confidence_and_a_look_says_no_where_its_box_ends
     assert squared[200 - top, 260 - left] == pytest.approx((0.81 * 4 - 0.09 * 6) / 0.9, abs=1e-5)
 
 
+def test_the_least_confidence_is_that_of_a_bone_not_of_each_look() -> None:
+    """Looks of 0.9 and 0.3: either both count or, where a bone needs more than 0.9, none; 0.005 has seen nothing."""
+    wide = look(WHOLE, {"Ulna": plateau(100.0, 100.0, 300.0, 300.0, 4.0, score=0.9)})
+    narrow = look(WHOLE, {"Ulna": plateau(100.0, 100.0, 220.0, 300.0, 1.0, score=0.3)})
+    nothing = look(WHOLE, {"Ulna": plateau(100.0, 100.0, 300.0, 300.0, -9.0, score=0.005)})
+    merged, strict, stricter = (
+        merge_views([wide, narrow, nothing], MergeSettings(box_margin=0.0, least_confidence=least), keep_logits=True)
+        for least in (0.01, 0.5, 0.95)
+    )
+    assert strict.channels.equals(merged.channels)
+    np.testing.assert_array_equal(strict.logits[CLASS_IDS["Ulna"]][2], merged.logits[CLASS_IDS["Ulna"]][2])
+    assert merged.channels.areas().sum() > 0
+    assert stricter.channels.areas().sum() == 0
+    assert stricter.confidence[CLASS_IDS["Ulna"]] == np.float32(0.9)
+
+
 def test_a_closer_look_counts_by_how_much_closer_it_is() -> None:
     """Twice as fine, so weights 1 and 2: (4 + 2 * 1) / 3 = 2."""
     near = View(SIZE, ImageSize(256, 256), np.array([[0.8, 0.0, -40.0], [0.0, 0.8, -40.0]]))

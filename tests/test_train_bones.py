@@ -17,21 +17,30 @@ import yaml
 
 from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT
+from yolo_bones import logit_crops
 from yolo_bones.detector.stored_settings import read_settings
 from yolo_bones.detector.weights import load_weights
-from yolo_bones.errors import MachineError
+from yolo_bones.errors import MachineError, RefusedError
 from yolo_bones.export_rle import main as export
 from yolo_bones.merger import MergeSettings
 from yolo_bones.rle_table import open_rle_table
-from yolo_bones.train_bones import _warn_of_inset
+from yolo_bones.train_bones import _forget_earlier_run, _warn_of_data
 from yolo_bones.train_bones import main as train
 from yolo_bones.training.bone_loss import BoneLoss, _enlarged, _enlargement
 from yolo_bones.training.bone_trainer import BoneTrainer
+from yolo_bones.training_arguments import (
+    DEFAULTS,
+    FORCED,
+    arguments_of_interrupted_run,
+    arguments_of_new_run,
+    read_arguments,
+)
 from yolo_bones.training_recipe import Recipe
 
 import torch  # isort: skip
 
-TINY = ("model=yolov8n-seg.yaml", "imgsz=64", "batch=2", "device=cpu", "canonical=0.5", "closeup=0.25", "elastic=1")
+TINY = ("model=yolov8n-seg.yaml", "imgsz=64", "batch=2", "device=cpu", "threads=1")
+VIEWS = ("canonical=0.5", "closeup=0.25", "elastic=1")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +56,7 @@ def data(tiny_hands: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(data: Path, place: Path, name: str, *more: str) -> int:
-    return train([f"data={data}", f"project={place}", f"name={name}", *TINY, *more])
+    return train([f"data={data}", f"project={place}", f"name={name}", *TINY, *VIEWS, *more])
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +98,23 @@ def test_settings_beside_the_weights_tell_how_to_look(trained: Path) -> None:
         assert stored.merge["box_margin"] == 0.1
 
 
-def test_labels_with_an_inset_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "report.json").write_text('{"inset_px": 0.5}', encoding="utf-8")
-    _warn_of_inset(tmp_path / "images" / "train")
-    assert "0.5 px" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("report", "warning"),
+    [
+        ('{"inset_px": 0.5, "canonical": null}', "inset by 0.5 px"),
+        ('{"inset_px": 0.0, "canonical": {"longest_px": 512}}', "without --canonical"),
+        ('{"inset_px": 0.0, "canonical": null}', ""),
+        ("no JSON", ""),
+    ],
+)
+def test_data_made_for_the_stock_command_is_warned_of(
+    report: str, warning: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report.json").write_text(report, encoding="utf-8")
+    _warn_of_data(tmp_path / "images" / "train")
+    said = capsys.readouterr().err
+    assert warning in said
+    assert bool(said) is bool(warning)
 
 
 def test_its_weights_predict(trained: Path, tiny_hands: Path, tmp_path: Path) -> None:
@@ -115,7 +137,16 @@ def test_the_same_seed_trains_the_same_weights(data: Path, tmp_path: Path) -> No
 
 def test_an_interrupted_run_goes_on(data: Path, tmp_path: Path) -> None:
     """Interrupted for real once its first checkpoint is there; afterwards all epochs are in results.csv."""
-    command = [sys.executable, "-m", "yolo_bones.train_bones", f"data={data}", f"project={tmp_path}", "name=r", *TINY]
+    command = [
+        sys.executable,
+        "-m",
+        "yolo_bones.train_bones",
+        f"data={data}",
+        f"project={tmp_path}",
+        "name=r",
+        *TINY,
+        *VIEWS,
+    ]
     started = subprocess.Popen([*command, "epochs=60", "epoch_images=2", "val=False"], cwd=ROOT, stderr=subprocess.PIPE)
     last = tmp_path / "r" / "weights" / "last.pt"
     deadline = time.monotonic() + 240
@@ -136,19 +167,55 @@ def test_an_interrupted_run_goes_on(data: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "r" / "results.csv").read_text(encoding="utf-8").splitlines()) - 1 == done + 1
 
 
-def test_a_diverging_run_stops_and_keeps_the_epoch_before(data: Path, tmp_path: Path) -> None:
-    from yolo_bones.train_bones import DEFAULTS, FORCED
+def tiny(data: Path, place: Path) -> dict[str, Any]:
+    places = {"data": str(data), "project": str(place), "name": "r"}
+    return {**DEFAULTS, **FORCED, **places, "imgsz": 64, "batch": 2, "device": "cpu"}
 
-    overrides = {
-        **DEFAULTS,
-        **FORCED,
-        "data": str(data),
-        "project": str(tmp_path),
-        "name": "r",
-        "imgsz": 64,
-        "batch": 2,
-    }
-    trainer = BoneTrainer({**overrides, "epochs": 3, "device": "cpu"}, Recipe(epoch_images=6))
+
+def test_a_run_that_was_interrupted_after_its_last_epoch_and_moved_is_finished_where_it_lies(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = {**tiny(data, tmp_path), "epochs": 1}
+    trainer = BoneTrainer(dict(overrides), Recipe(epoch_images=2, canonical=0.5, threads=1))
+
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    trainer.add_callback("on_fit_epoch_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    folder = (tmp_path / "r").rename(tmp_path / "moved")
+    record = {**overrides, **Recipe(epoch_images=2, canonical=0.5, threads=1).as_record()}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(record), encoding="utf-8")
+    (folder / "weights" / ".best.pt.tmp-1").write_bytes(b"a half")
+
+    last = folder / "weights" / "last.pt"
+    assert train([f"resume={last}"]) == 0
+    assert not (tmp_path / "r").exists()
+    assert {path.name for path in (folder / "weights").iterdir()} == {"best.pt", "best.yaml", "last.pt", "last.yaml"}
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["weights"]["best.pt"] == load_weights(folder / "weights" / "best.pt").sha256
+    assert (manifest["settings"]["arguments"]["model"], manifest["counts"]["epochs"]) == ("yolov8n-seg.yaml", 1)
+
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert train([f"resume={last}"]) == 3
+    assert "finished" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_an_earlier_run_of_the_same_name_left_is_not_taken_for_the_new_one(data: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "r" / "weights"
+    weights.mkdir(parents=True)
+    for left in (weights / "best.yaml", weights / "last.yaml", tmp_path / "r" / "manifest.json"):
+        left.write_text("of another run", encoding="utf-8")
+    trainer = BoneTrainer({**tiny(data, tmp_path), "epochs": 1, "exist_ok": True}, Recipe(epoch_images=2))
+    _forget_earlier_run(trainer)
+    assert not list(weights.iterdir())
+    assert not (tmp_path / "r" / "manifest.json").exists()
+
+
+def test_a_diverging_run_stops_and_keeps_the_epoch_before(data: Path, tmp_path: Path) -> None:
+    trainer = BoneTrainer({**tiny(data, tmp_path), "epochs": 3}, Recipe(epoch_images=6, threads=1))
 
     def poison(run: Any) -> None:
         if run.epoch == 1:
@@ -174,11 +241,101 @@ def test_a_diverging_run_stops_and_keeps_the_epoch_before(data: Path, tmp_path: 
         ("imgsz=[1,", "imgsz"),
         ("cfg=absent.yaml", "absent.yaml"),
         ("resume=absent/weights/last.pt", "last.pt"),
+        ("data=absent.yaml", "absent.yaml"),
+        ("plots=True", "plots: expected False"),
+        ("fraction=0.5", "fraction: expected 1"),
+        ("single_cls=True", "single_cls"),
+        ("cls_pw=0.5", "cls_pw"),
+        ("amp=True", "amp: expected False or bf16"),
+        ("batch=0.7", "batch: expected a whole number of at least 1, got 0.7"),
+        ("imgsz=large", "imgsz: expected a whole number of at least 32"),
+        ("epochs=0", "epochs"),
     ],
 )
 def test_bad_arguments_are_named(argument: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert train([argument]) == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "code", "message"),
+    [
+        ("optimizer=SGDW", 2, "SGDW"),
+        ("lr0=fast", 2, "lr0"),
+        ("model=absent.yaml", 2, "absent.yaml"),
+        ("device=cuda:77", 4, "device=77"),
+        ("amp=bf16", 4, "bfloat16"),
+    ],
+)
+def test_what_ultralytics_refuses_is_said_in_one_line(
+    argument: str, code: int, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [one for one in TINY if one.partition("=")[0] != argument.partition("=")[0]]
+    assert train([f"data={data}", f"project={tmp_path}", "name=r", *others, argument]) == code
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["names"].update({0: "thumb"}), "names: expected the 29 bones"),
+        (lambda content: content.update(train=content["train"] + "-absent"), "train-absent"),
+        (lambda content: content.update(train=[content["train"]]), "train: expected one folder"),
+    ],
+)
+def test_a_data_file_of_something_else_is_refused_before_training(
+    change: Any, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(data.read_text(encoding="utf-8"))
+    change(content)
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert run(other, tmp_path, "r", "epochs=1") == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "epoch" not in said
+
+
+def test_a_file_of_arguments_is_named_where_it_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = tmp_path / "run.yaml"
+    for text, field in (("mosaic: 1.0", "mosaic"), ("canonical: 3", "canonical"), ("epoch: 5", "epoch")):
+        cfg.write_text(f"data: {ROOT / 'bones.yaml'}\n{text}\n", encoding="utf-8")
+        assert train([f"cfg={cfg}"]) == 2
+        assert f"{cfg}: {field}: expected" in capsys.readouterr().err
+
+
+def test_values_are_read_as_the_stock_command_reads_them(tmp_path: Path) -> None:
+    given, _ = read_arguments(
+        ["lr0=1e-3", "dice=5E-1", "name=12", "project=on", "time=None", "device=0,1", "val=False"]
+    )
+    assert given == {
+        "lr0": 0.001, "dice": 0.5, "name": "12", "project": "on", "time": None, "device": "0,1", "val": False,
+    }  # fmt: skip
+    (tmp_path / "run.yaml").write_text("lr0: 2e-3\nlrf: 0.5\n", encoding="utf-8")
+    assert read_arguments([f"cfg={tmp_path / 'run.yaml'}", "lrf=1e-1"])[0] == {"lr0": 0.002, "lrf": 0.1}
+
+
+def test_an_interrupted_run_goes_on_as_it_began(tmp_path: Path) -> None:
+    last = tmp_path / "weights" / "last.pt"
+    last.parent.mkdir()
+    last.write_bytes(b"")
+    begun = arguments_of_new_run({"model": "a.pt", "epochs": 5, "canonical": 0.5})
+    (tmp_path / "recipe.yaml").write_text(
+        yaml.safe_dump({**begun.record, **begun.recipe.as_record()}), encoding="utf-8"
+    )
+    goes_on = arguments_of_interrupted_run(last, {"threads": 3, "device": "0"})
+    assert (goes_on.overrides["model"], goes_on.record["model"]) == (str(last), "a.pt")
+    assert (goes_on.overrides["epochs"], goes_on.overrides["device"]) == (5, "0")
+    assert (goes_on.recipe.canonical, goes_on.recipe.threads) == (0.5, 3)
+    for key, value in (("epochs", 6), ("canonical", 0.4), ("weight_decay", 0.1), ("name", "s")):
+        with pytest.raises(RefusedError, match=f"{key} cannot change"):
+            arguments_of_interrupted_run(last, {key: value})
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(RefusedError, match="finished"):
+        arguments_of_interrupted_run(last, {})
 
 
 def fake_predictions(cells: tuple[int, int], anchors: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,7 +344,9 @@ def fake_predictions(cells: tuple[int, int], anchors: int) -> tuple[torch.Tensor
 
 
 def test_logits_are_enlarged_as_the_merger_enlarges_them() -> None:
-    """A region's logits equal the dense enlargement of the whole plane, and that reproduces quadratics exactly."""
+    """A region's logits equal the dense enlargement of the whole plane, which is the merger's."""
+    of_merger = logit_crops._enlargement(np.arange(48) + 0.5, 48, 12).shares
+    np.testing.assert_allclose(_enlargement(12), of_merger, atol=1e-6)
     coefficients, prototypes = fake_predictions((12, 9), 3)
     cover = np.zeros((16, 12), np.uint8)
     cells = torch.einsum("an,nhw->ahw", coefficients[0], prototypes[0])

@@ -74,6 +74,14 @@ def test_too_little_to_fit() -> None:
     assert fit_hand(centroids, dict.fromkeys(FITTED, 0.0)) is None
 
 
+@pytest.mark.parametrize("count", [5, 6, 27])
+def test_bones_that_all_lie_in_one_point_but_for_one_that_does_not_count_are_no_hand(count: int) -> None:
+    bones = FITTED[:count]
+    centroids = {bone: np.array([5.0, 5.0]) for bone in bones}
+    centroids[bones[0]] = np.array([5.5, 5.0])
+    assert fit_hand(centroids, {bone: float(bone != bones[0]) for bone in bones}) is None
+
+
 @pytest.mark.parametrize("thumb_left", [True, False])
 def test_the_canonical_view_puts_each_bone_where_it_belongs(thumb_left: bool) -> None:
     frame = frame_of(thumb_left, -25.0)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from yolo_bones.detector.stored_settings import StoredSettings
 
 Dice = NDArray[np.float64]
+MOST_NOTE: Final = 1000
+"""Characters of a note that `detector.stored_settings.Calibration` takes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,12 +82,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--truth", type=Path, required=True, help="CSV of the truth, of just these images")
     parser.add_argument("--weights", type=Path, required=True, help="YOLOv8-seg checkpoint")
     parser.add_argument("--patients", type=Path, metavar="FILE", help="images.csv: columns image_name and patient")
-    parser.add_argument("--note", default="", help="names of data set and seed, kept in the file; no paths")
+    parser.add_argument(
+        "--note", type=_note_argument, default="", help="names of data set and seed, kept in the file; no paths"
+    )
     parser.add_argument("--device", default="cpu", help="torch device: cpu, cuda:0, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier file beside the weights")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_look_arguments(parser)
     return run_command(_calibrate, parser.parse_args(argv))
+
+
+def _note_argument(text: str) -> str:
+    """Read a note that the file of settings takes, before anything is measured."""
+    if len(text) > MOST_NOTE:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST_NOTE} characters, got {len(text)}")
+    return text
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from converters import points_to_rle, points_to_yolo
 from yolo_bones import export_rle
 from yolo_bones.annotated_hand import wrist_of_image
@@ -27,6 +25,7 @@ from yolo_bones.image_table import read_column
 from yolo_bones.rle import ImageSize
 from yolo_bones.step_ledger import digest_of, fingerprint_of
 from yolo_bones.step_runner import Step, StepRunner, call_command, run_program
+from yolo_bones.training_arguments import MANIFEST_FILE
 
 WRIST_COLUMNS: Final = ("image_name", "patient", "fold", "wrist")
 TRAIN_COMMAND: Final = (sys.executable, "-m", "yolo_bones.train_bones")
@@ -156,15 +155,8 @@ def train(run: FoldRun, model: FoldModel) -> None:
 
 
 def is_trained(folder: Path) -> bool:
-    """Whether a training went through all its epochs, even if it was interrupted in the validation after the last."""
-    if (folder / "manifest.json").is_file():
-        return True
-    try:
-        rows = (folder / "results.csv").read_text(encoding="utf-8").splitlines()
-        recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
-        return int(rows[-1].split(",")[0]) >= int(recipe["epochs"])
-    except (OSError, ValueError, IndexError, KeyError, TypeError, yaml.YAMLError):
-        return False
+    """Whether a training is over: its manifest is written last of all, after what tells how its weights look."""
+    return (folder / MANIFEST_FILE).is_file()
 
 
 def predict(run: FoldRun, model: FoldModel, part: str) -> None:

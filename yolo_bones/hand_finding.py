@@ -23,7 +23,7 @@ def find_hand(candidates: Candidates, settings: MergeSettings | None = None) -> 
 
     Args:
         candidates: of one look at the image.
-        settings: see `MergeSettings`; below `least_confidence` a bone is not used.
+        settings: see `MergeSettings`; below `least_seen` a bone is not used.
 
     Returns:
         The fit in native pixels; None when too few bones were found.
@@ -38,7 +38,7 @@ def find_hand_in_looks(looks: Sequence[Candidates], settings: MergeSettings | No
     weights: dict[str, float] = {}
     for look in looks:
         fused = best_by_class(look)
-        for bone, centroid in bone_centroids(look, fused, settings.least_confidence).items():
+        for bone, centroid in bone_centroids(look, fused, settings.least_seen).items():
             confidence = float(fused.confidence[BONES.index(bone)])
             if confidence > weights.get(bone, 0.0):
                 centroids[bone], weights[bone] = centroid, confidence

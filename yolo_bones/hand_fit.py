@@ -22,6 +22,8 @@ LEAST_SPREAD: Final = 0.04
 OUTLIER: Final = 3.0
 """Standard deviations beyond which a bone counts as mistaken."""
 ROUNDS: Final = 8
+LEAST_UNIT_PX: Final = 1e-6
+"""A hand with a shorter third metacarpal is a point."""
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -57,7 +59,8 @@ def fit_hand(
         weights: bone -> trust, such as a detector's confidence; 1 for all when not given.
 
     Returns:
-        None when fewer than four bones with a typical place are given, or when they all lie in one point.
+        None when fewer than four bones with a typical place are given, or when all, or all that agree, lie in one
+        point.
     """
     bones = [bone for bone in FITTED if bone in centroids_xy]
     if len(bones) < LEAST_BONES:
@@ -76,6 +79,8 @@ def fit_hand(
         best[thumb_left] = (_support(distances, trust), turn, shift, distances)
     thumb_left = best[True][0] > best[False][0]
     support, turn, shift, distances = best[thumb_left]
+    if abs(turn) < LEAST_UNIT_PX:
+        return None
     return HandFit(
         _frame(turn, shift, thumb_left),
         dict(zip(bones, map(float, distances), strict=True)),

@@ -55,7 +55,7 @@ def identify(looks: Sequence[Candidates], settings: MergeSettings, counters: Cou
         return looks
     fit = find_hand_in_looks(looks, settings)
     if fit is None or fit.support < LEAST_SUPPORT:
-        counters["hand_not_found"] += 1
+        counters["places_not_judged"] += 1
         return looks
     found = []
     for look in map(keep_likely, looks):

@@ -29,10 +29,11 @@ def look_weights(
 ) -> NDArray[np.float64]:
     """(looks, 29) weights: confidence and fineness, each to its power; 0 where a look does not count.
 
-    A look does not count below the least confidence, nor where its crop cuts a bone that another look sees whole.
+    A look does not count where it has not seen a bone, nor where its crop cuts a bone that another look sees whole. No
+    look counts for a bone that none is sure enough of.
     """
     confidence = np.stack([one.confidence for one in fused]).astype(np.float64)
-    seen = confidence >= settings.least_confidence
+    seen = (confidence >= settings.least_seen) & (confidence.max(axis=0) >= settings.least_confidence)
     cut = np.stack([cut_by_crop(look, one) for look, one in zip(looks, fused, strict=True)])
     cut |= _reaches_beyond(looks, fused, confidence, seen & ~cut)
     best_whole = np.where(seen & ~cut, confidence, 0.0).max(axis=0)

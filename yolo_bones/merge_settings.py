@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from yolo_bones.bones import BONE_COUNT
+
+LEAST_SEEN: Final = 0.01
+"""A look that is less sure of a bone has not seen it, however little confidence a bone needs in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,11 @@ class MergeSettings:
         box_margin_px: and by so many input pixels.
         logit_threshold: a pixel belongs to a bone where its logit is above this.
         logit_thresholds: 29 of them, one a bone, in place of `logit_threshold`.
-        least_confidence: below it a bone counts as absent.
+        least_confidence: below it a bone counts as absent, when all looks are merged; which looks count, and where the
+            hand lies, does not depend on it.
         look_confidence: power of a look's confidence for a bone in its weight among several looks.
         look_fineness: power of a look's input pixels per image pixel in that weight.
-        look_iou: a look whose box overlaps that of the best look by less is left out.
+        look_iou: a look whose mask overlaps that of the look most others agree with by less is left out.
         place_prior: how much a candidate's place and size in the hand count against its score, 1 as much as real hands
             vary, widened; also gives an instance that two classes claim to one of them. 0 switches it off.
         tidy: remove stray components and threads, fill small holes, refuse uncertain bones at impossible places.
@@ -51,6 +56,11 @@ class MergeSettings:
             object.__setattr__(self, "logit_thresholds", tuple(map(float, self.logit_thresholds)))
             if len(self.logit_thresholds) != BONE_COUNT:
                 raise ValueError(f"expected {BONE_COUNT} logit_thresholds, got {len(self.logit_thresholds)}")
+
+    @property
+    def least_seen(self) -> float:
+        """Below this confidence a look has not seen a bone."""
+        return min(self.least_confidence, LEAST_SEEN)
 
     def threshold_of(self, class_id: int) -> float:
         """The logit above which a pixel belongs to a bone."""

@@ -21,7 +21,7 @@ from yolo_bones.candidates import Candidates
 from yolo_bones.flattened import MaskCrop, restore_covered
 from yolo_bones.fused_bones import FusedBones, box_iou, fuse_by_class
 from yolo_bones.joint_identity import identify
-from yolo_bones.logit_crops import LogitCrop, logit_crops
+from yolo_bones.logit_crops import ABSENT, LogitCrop, logit_crops
 from yolo_bones.look_fusion import clear_no, fuse_looks, look_weights
 from yolo_bones.merge_settings import MergeSettings
 from yolo_bones.rle import RunLengthMasks, encode_crop, stack
@@ -117,7 +117,8 @@ def _crops_of_looks(
     for class_id, of_looks in enumerate(zip(*crops, strict=True)):
         threshold = settings.threshold_of(class_id)
         crop, used = fuse_looks(of_looks, weights[:, class_id], threshold, settings, counters)
-        yield crop, float(confidence[used if used.any() else slice(None), class_id].max())
+        sureness = float(confidence[used if used.any() else slice(None), class_id].max())
+        yield (crop if sureness >= settings.least_confidence else ABSENT), sureness
 
 
 def _by_geometry(masks: list[MaskCrop], settings: MergeSettings, counters: Counter[str]) -> list[MaskCrop]:

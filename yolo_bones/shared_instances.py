@@ -127,11 +127,13 @@ def _groups(conflicts: list[tuple[int, int]]) -> list[list[int]]:
 
 def _best_combination(instances: _Instances, group: list[int], best: list[int]) -> tuple[tuple[int, int], ...]:
     """Choices of all classes concerned: fewest conflicts, then the highest product of scores."""
-    options = {class_id: instances.options(class_id, best[class_id]) for class_id in group}
-    while joining := _who_else(instances, options, best):
+    options: dict[int, list[tuple[int, int]]] = {}
+    joining = group
+    while joining:
         options |= {class_id: instances.options(class_id, best[class_id]) for class_id in joining}
         if math.prod(map(len, options.values())) > MOST_COMBINATIONS:
             return ()
+        joining = _who_else(instances, options, best)
     scores = instances.candidates.scores
 
     def cost(combination: tuple[tuple[int, int], ...]) -> tuple[int, float]:

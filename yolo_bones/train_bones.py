@@ -11,60 +11,34 @@ Beside the weights lies a YAML file that tells export_rle how to look. `resume=P
 from __future__ import annotations
 
 import argparse
-import difflib
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 from tqdm import tqdm
 
+from yolo_bones.bones import BONES
 from yolo_bones.command_line import run_command, say
-from yolo_bones.errors import InputError, RefusedError
-from yolo_bones.files import write_text
+from yolo_bones.errors import InputError, MachineError
+from yolo_bones.files import sweep_temporaries, write_text
 from yolo_bones.manifest import build_manifest
 from yolo_bones.merger import MergeSettings
-from yolo_bones.training_recipe import KEYS, Recipe, recipe_from_values
-
-RECIPE_FILE: Final = "recipe.yaml"
-DEFAULTS: Final[dict[str, Any]] = {
-    "model": "yolov8n-seg.yaml",
-    "data": "bones.yaml",
-    "imgsz": 640,
-    "epochs": 100,
-    "batch": 8,
-    "nbs": 8,
-    "optimizer": "AdamW",
-    "lr0": 0.0015,
-    "lrf": 0.02,
-    "cos_lr": True,
-    "warmup_epochs": 0.5,
-    "warmup_bias_lr": 0.0,
-    "cls": 1.0,
-    "degrees": 20.0,
-    "translate": 0.08,
-    "scale": 0.3,
-    "shear": 3.0,
-    "fliplr": 0.5,
-    "amp": False,
-    "plots": False,
-    "seed": 0,
-}
-"""Where they differ from the stock ones: an optimizer step every batch, AdamW at a rate for training from scratch."""
-FORCED: Final[dict[str, Any]] = {
-    "overlap_mask": False,
-    "mask_ratio": 1,
-    "close_mosaic": 0,
-    "task": "segment",
-    "mode": "train",
-}
-REFUSED: Final = ("mosaic", "mixup", "cutmix", "copy_paste", "multi_scale", "perspective", "distill_model")
-"""Ours never cut, mix or repeat bones; these must be 0 when given."""
-UNUSED: Final = ("hsv_h", "hsv_s", "hsv_v", "erasing", "auto_augment", "bgr")
-"""`photometric` changes greys instead."""
+from yolo_bones.training_arguments import (
+    COMMAND_LINE,
+    FORCED,
+    MANIFEST_FILE,
+    RECIPE_FILE,
+    TrainingArguments,
+    arguments_of_interrupted_run,
+    arguments_of_new_run,
+    read_arguments,
+    refuse_unknown,
+)
+from yolo_bones.training_recipe import Recipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,40 +53,110 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    given = _parse(arguments.arguments)
+    given, sources = read_arguments(arguments.arguments)
     resumed = given.pop("resume", None)
-    overrides, recipe = _resumed(Path(str(resumed)), given) if resumed else _new_run(given)
+    made_with = arguments_of_interrupted_run(Path(resumed), given) if resumed else arguments_of_new_run(given)
+    data = Path(str(made_with.overrides["data"]))
+    if not data.is_file():
+        raise InputError(data, "", "a data file, as bones.yaml is one", "a folder" if data.exists() else "nothing")
+    if made_with.unused:
+        say(f"{', '.join(made_with.unused)}: not used, photometric={made_with.recipe.photometric:g} changes the greys")
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
-    from yolo_bones.detector.weights import load_weights
-    from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS, BoneTrainer
+    from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS
 
-    _refuse_unknown(overrides, STOCK_ARGUMENTS)
-    checkpoints = (overrides.get("model"), overrides.get("pretrained"), overrides.get("resume"))
-    started_from = {}
-    for name in checkpoints:
-        if isinstance(name, str) and name.endswith(".pt"):
-            started_from[Path(name).name] = load_weights(Path(name)).sha256
-    trainer = BoneTrainer({**overrides, **FORCED}, recipe)
+    refuse_unknown(made_with.overrides, STOCK_ARGUMENTS, sources)
+    started_from = _checkpoints(made_with)
+    trainer = _trainer(made_with, data)
     folder = Path(trainer.save_dir)
-    record = {key: value for key, value in overrides.items() if key not in ("project", "name", "resume")}
+    _warn_of_data(Path(str(trainer.data["train"])))
+    sweep_temporaries(folder)
     if not resumed:
-        write_text(folder / RECIPE_FILE, yaml.safe_dump({**record, **recipe.as_record()}, sort_keys=True))
-    for name in ("best", "last"):
-        (folder / "weights" / f"{name}.yaml").unlink(missing_ok=True)
-    _warn_of_inset(Path(str(trainer.data["train"])))
+        record = {**made_with.record, **made_with.recipe.as_record()}
+        write_text(folder / RECIPE_FILE, yaml.safe_dump(record, sort_keys=True))
     say(f"{folder}: training")
-    _Progress().watch(trainer)
+    _train_or_finish(trainer, bool(resumed))
+    _write_settings(trainer, made_with.recipe)
+    _write_manifest(trainer, made_with, started_from)
+    print(trainer.best if trainer.best.exists() else trainer.last)
+    return 0
+
+
+def _checkpoints(made_with: TrainingArguments) -> dict[str, str]:
+    """Name -> SHA-256 of those that the run began with. Each that is read goes through the guarded door."""
+    from yolo_bones.detector.weights import load_weights
+
+    def named(values: Mapping[str, Any]) -> list[Path]:
+        names = (values.get("model"), values.get("pretrained"))
+        return [Path(name) for name in names if isinstance(name, str) and name.endswith(".pt")]
+
+    hashes = {path: load_weights(path).sha256 for path in named(made_with.overrides)}
+    began_with = [path for path in named(made_with.record) if path in hashes or path.is_file()]
+    return {path.name: hashes.get(path) or load_weights(path).sha256 for path in began_with}
+
+
+def _trainer(made_with: TrainingArguments, data: Path) -> Any:
+    """Ultralytics' own checks of arguments and data, then ours of the data.
+
+    Raises:
+        InputError: arguments or data that are not good.
+        MachineError: no such device.
+    """
+    from yolo_bones.training.bone_trainer import BoneTrainer
+
     try:
-        trainer.train()  # type: ignore[no-untyped-call]
+        trainer = BoneTrainer({**made_with.overrides, **FORCED}, made_with.recipe)
+    except (RuntimeError, TypeError, ValueError) as error:
+        said = _first_line(error)
+        if "device=" in said:
+            raise MachineError(said) from error
+        raise InputError(COMMAND_LINE, "", f"arguments and data that ultralytics takes ({said})") from error
+    names: Any = trainer.data["names"]
+    if dict(names) != dict(enumerate(BONES)):
+        raise InputError(data, "names", "the 29 bones in channel order, as in bones.yaml", list(dict(names).values()))
+    for subset in ("train", trainer.args.split):
+        if not isinstance(trainer.data[subset], (str, Path)):
+            raise InputError(data, subset, "one folder", trainer.data[subset])
+    return trainer
+
+
+def _train_or_finish(trainer: Any, resumed: bool) -> None:
+    """Train; or, where a run was interrupted after its last epoch, do what is left.
+
+    Raises:
+        InputError: arguments that are not good.
+        MachineError: too little memory, or the run diverged.
+    """
+    progress = _Progress()
+    progress.watch(trainer)
+    trainer.add_callback("on_train_start", _forget_earlier_run)
+    try:
+        trainer.train()
     except AssertionError as error:
         if not (resumed and "nothing to resume" in str(error)):
             raise
-        raise RefusedError(f"{resumed}: this run is finished, there is nothing to resume") from error
-    _write_manifest(trainer, record, recipe, started_from)
-    _write_settings(trainer, recipe)
-    print(trainer.best if trainer.best.exists() else trainer.last)
-    return 0
+        trainer.finish()
+    except (NotImplementedError, FileNotFoundError) as error:
+        if isinstance(error, FileNotFoundError) and error.filename is not None:
+            raise
+        raise InputError(COMMAND_LINE, "", f"arguments that ultralytics takes ({_first_line(error)})") from error
+    except RuntimeError as error:
+        if any(said in str(error) for said in ("out of memory", "NaN", "requires CUDA")):
+            raise MachineError(f"training: {_first_line(error)}") from error
+        raise
+    finally:
+        progress.close()
+
+
+def _forget_earlier_run(trainer: Any) -> None:
+    """What an earlier run of the same name left would be taken for this one's."""
+    for name in ("best", "last"):
+        (Path(trainer.wdir) / f"{name}.yaml").unlink(missing_ok=True)
+    (Path(trainer.save_dir) / MANIFEST_FILE).unlink(missing_ok=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class _Progress:
@@ -136,95 +180,36 @@ class _Progress:
         self.bar.set_postfix_str(_listed(trainer.tloss))
 
     def _end(self, trainer: Any) -> None:
-        self.bar.close()
-        what = f"epoch {trainer.epoch + 1}/{trainer.epochs}" if trainer.epoch < trainer.epochs else "best"
+        if self.bar is None:
+            say(f"best: {_listed(trainer.metrics)}")
+            return
+        self.close()
+        what = f"epoch {trainer.epoch + 1}/{trainer.epochs}"
         say(f"{what}: {_listed(trainer.tloss or {})}; {_listed(trainer.metrics)}")
+
+    def close(self) -> None:
+        """Clear the bar's line, where one is shown."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
 
 
 def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{key} {float(value):.4f}" for key, value in values.items() if value)
 
 
-def _parse(arguments: Sequence[str]) -> dict[str, Any]:
-    """`key=value` pairs; values as YAML reads them."""
-    given: dict[str, Any] = {}
-    for argument in arguments:
-        key, equals, text = argument.partition("=")
-        if not equals or not key.isidentifier():
-            raise InputError("command line", "", "key=value", argument)
-        if key in given:
-            raise InputError("command line", key, "one value", "two")
-        given[key] = _yaml("command line", key, text)
-    cfg = given.pop("cfg", None)
-    return {**_read_yaml(Path(str(cfg))), **given} if cfg else given
-
-
-def _yaml(source: str, key: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(source, key, "a value that YAML reads", text) from error
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(path, "", "a readable YAML file", str(error).splitlines()[0]) from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise InputError(path, "", "a mapping of keys to values", type(values).__name__)
-    return values
-
-
-def _new_run(given: dict[str, Any]) -> tuple[dict[str, Any], Recipe]:
-    recipe = recipe_from_values({key: value for key, value in given.items() if key in KEYS}, "command line")
-    overrides = {**DEFAULTS, **{key: value for key, value in given.items() if key not in KEYS}}
-    for key in REFUSED:
-        if overrides.get(key):
-            raise InputError("command line", key, "0: each image holds each bone once, whole", overrides[key])
-    for key, value in FORCED.items():
-        if key in given and given[key] != value:
-            raise InputError("command line", key, value, given[key])
-    unused = [key for key in UNUSED if given.get(key)]
-    if unused:
-        say(f"{', '.join(unused)}: not used, photometric={recipe.photometric:g} changes the greys")
-    return overrides, recipe
-
-
-def _resumed(last: Path, given: dict[str, Any]) -> tuple[dict[str, Any], Recipe]:
-    """Arguments of an interrupted run, from the file beside it."""
-    path = last.parent.parent / RECIPE_FILE
-    if not last.is_file() or not path.is_file():
-        raise InputError(last, "", f"last.pt of a run of train_bones, with {RECIPE_FILE} in its folder", "nothing")
-    values = _read_yaml(path)
-    changed = sorted(key for key, value in given.items() if key in values and values[key] != value and key != "threads")
-    if changed:
-        raise RefusedError(f"{last}: resume goes on with the run's own arguments; {', '.join(changed)} cannot change")
-    values.update({key: value for key, value in given.items() if key == "threads"})
-    recipe = recipe_from_values({key: value for key, value in values.items() if key in KEYS}, str(path))
-    overrides = {key: value for key, value in {**values, **given}.items() if key not in KEYS}
-    return {**overrides, "model": str(last), "resume": str(last)}, recipe
-
-
-def _refuse_unknown(overrides: dict[str, Any], stock: dict[str, Any]) -> None:
-    for key in overrides:
-        if key not in stock:
-            near = difflib.get_close_matches(key, [*stock, *KEYS], n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise InputError(
-                "command line", key, f"an argument of yolo segment train or of train_bones{hint}", "neither"
-            )
-
-
-def _warn_of_inset(images: Path) -> None:
-    """Labels are rasterised exactly here; an inset made for the stock command makes bones too small."""
+def _warn_of_data(images: Path) -> None:
+    """Views are drawn and labels rasterised exactly here; a set made for the stock command has other borders."""
     report = images.parent.parent / "report.json"
     try:
-        inset = json.loads(report.read_text(encoding="utf-8")).get("inset_px", 0.0)
+        content = json.loads(report.read_text(encoding="utf-8"))
+        inset, canonical = content.get("inset_px", 0.0), content.get("canonical")
     except (OSError, ValueError, AttributeError):
         return
     if inset:
         say(f"warning: {report}: labels are inset by {inset} px for the stock command; convert without --inset-px")
+    if canonical:
+        say(f"warning: {report}: canonical views for the stock command; convert without --canonical for this one")
 
 
 def _write_settings(trainer: Any, recipe: Recipe) -> None:
@@ -251,7 +236,8 @@ def _write_settings(trainer: Any, recipe: Recipe) -> None:
             write_text(settings_path(weights), settings_text(sha256, look, merging))
 
 
-def _write_manifest(trainer: Any, overrides: dict[str, Any], recipe: Recipe, started_from: dict[str, str]) -> None:
+def _write_manifest(trainer: Any, made_with: TrainingArguments, started_from: dict[str, str]) -> None:
+    """Last of all: a run that has it is over."""
     folder = Path(trainer.save_dir)
     weights = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -260,11 +246,11 @@ def _write_manifest(trainer: Any, overrides: dict[str, Any], recipe: Recipe, sta
     }
     named = {
         key: Path(str(value)).name if key in ("data", "model", "pretrained") else value
-        for key, value in overrides.items()
+        for key, value in made_with.record.items()
     }
     manifest = build_manifest(
         "train_bones",
-        {"arguments": named, "recipe": recipe.as_record()},
+        {"arguments": named, "recipe": made_with.recipe.as_record()},
         {
             "training_images": len(trainer.train_loader.dataset),
             "validation_images": len(trainer.test_loader.dataset),
@@ -276,7 +262,7 @@ def _write_manifest(trainer: Any, overrides: dict[str, Any], recipe: Recipe, sta
         weights=weights,
         dice={key: round(float(value), 5) for key, value in trainer.metrics.items()},
     )
-    write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    write_text(folder / MANIFEST_FILE, json.dumps(manifest, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from yolo_bones.detector.environment import prepare
 from yolo_bones.errors import MachineError
+from yolo_bones.files import TEMPORARY_MARK
 
 prepare()
 
 import torch  # noqa: E402
 from ultralytics.models.yolo.segment import SegmentationTrainer  # noqa: E402
 from ultralytics.utils import DEFAULT_CFG_DICT  # noqa: E402
-from ultralytics.utils.torch_utils import unwrap_model  # noqa: E402
+from ultralytics.utils.torch_utils import strip_optimizer, unwrap_model  # noqa: E402
 
 from yolo_bones.training.bone_data import BoneDataset, build_loader  # noqa: E402
 from yolo_bones.training.bone_loss import BoneLoss  # noqa: E402
@@ -40,6 +41,8 @@ class BoneTrainer(SegmentationTrainer):
     optimizer: Any
     loss: Any
     tloss: Any
+    metrics: Any
+    validator: Any
 
     def __init__(self, overrides: dict[str, Any], recipe: Recipe) -> None:
         self.recipe = recipe
@@ -64,7 +67,7 @@ class BoneTrainer(SegmentationTrainer):
         return BoneDataset(Path(img_path), arguments.imgsz, self.recipe, plain, seed=arguments.seed, keep=keep)
 
     def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
-        """Batches of one kind of view each, in this process on the CPU, where the network takes all the time."""
+        """Batches, drawn in this process on the CPU, where the network takes all the time."""
         if rank > 0:
             raise MachineError("train_bones trains on one device; give one, such as device=0")
         workers = 0 if self.device.type == "cpu" or mode == "val" else int(self.args.workers)
@@ -102,7 +105,7 @@ class BoneTrainer(SegmentationTrainer):
         """Write checkpoints beside their place first: one that is cut off never keeps the name."""
         places = {name: getattr(self, name) for name in ("last", "best")}
         for name, place in places.items():
-            setattr(self, name, place.with_name(f".{place.name}.tmp-{os.getpid()}"))
+            setattr(self, name, _beside(place))
         try:
             saved = bool(super().save_model())  # type: ignore[no-untyped-call]
             written = {name: getattr(self, name) for name in places}
@@ -111,10 +114,44 @@ class BoneTrainer(SegmentationTrainer):
                 setattr(self, name, place)
         for name, temporary in written.items():
             if temporary.exists():
-                with temporary.open("rb") as stream:
-                    os.fsync(stream.fileno())
-                temporary.replace(places[name])
+                _put(temporary, places[name])
         return saved
+
+    def final_eval(self) -> None:
+        """Strip the checkpoints, each beside its place first, and score the best one."""
+        results: Any = None
+        for place in (self.last, self.best):
+            if place.exists():
+                temporary = _beside(place)
+                stripped = strip_optimizer(place, str(temporary), {"train_results": results} if results else None)
+                results = stripped.get("train_results")
+                _put(temporary, place)
+        if self.best.exists():
+            self.metrics = self.validator(model=self.best)
+            self.metrics.pop("fitness", None)
+            self.run_callbacks("on_fit_epoch_end")
+
+    def finish(self) -> None:
+        """What follows the last epoch, for a run that was interrupted there."""
+        self.epoch = int(self.csv.read_text(encoding="utf-8").splitlines()[-1].split(",")[0]) - 1
+        self.final_eval()
+
+    def check_resume(self, overrides: dict[str, Any]) -> None:
+        """As the stock one; a run goes on where it lies, wherever it lay when it began."""
+        super().check_resume(overrides)  # type: ignore[no-untyped-call]
+        if self.resume:
+            self.args.save_dir = str(Path(str(self.args.resume)).resolve().parent.parent)
+
+
+def _beside(place: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return place.with_name(f".{place.name}{TEMPORARY_MARK}{os.getpid()}")
+
+
+def _put(temporary: Path, place: Path) -> None:
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(place)
 
 
 def _start(trainer: BoneTrainer) -> None:

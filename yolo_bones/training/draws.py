@@ -25,7 +25,7 @@ ELASTIC_SHARE: Final = 0.012
 
 
 class LookKind(IntEnum):
-    """What a batch shows."""
+    """What a sample shows."""
 
     PLAIN = 0
     CANONICAL = 1
