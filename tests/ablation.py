@@ -73,7 +73,7 @@ ROWS = (
     ),
     Row("loss", "+ our mask loss (train_bones)", "train_bones", (), 0.0, (*PLAIN_MODES, "prior", "tta")),
     Row(
-        "canonical", "+ canonical views (0.7 of batches)", "train_bones", ("canonical=0.7",), 0.0,
+        "canonical", "+ canonical views (0.7 of samples)", "train_bones", ("canonical=0.7",), 0.0,
         ("merger", "canonical", "canonical_prior"),
     ),
     Row(
