@@ -73,8 +73,8 @@ class BoneDataset(Dataset[tuple[Sample, Path]]):
 class KindSampler(Sampler[Draw]):
     """A shuffled pass over the images, each seen in a view of some kind.
 
-    Kinds are mixed within a batch. Batches of one kind each were tried: batch normalisation then learns statistics of
-    its own for each kind, prediction uses their mean, and close-ups lost up to 0.06 Dice from one epoch to the next.
+    Kinds are mixed within a batch. With batches of one kind each the Dice of close-ups swung between 0.83 and 0.91 over
+    six epochs, since mixed between 0.89 and 0.93: batch normalisation learns the statistics of whatever shares a batch.
 
     Args:
         count: number of images.
