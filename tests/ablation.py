@@ -25,6 +25,7 @@ import numpy as np
 
 from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT
+from yolo_bones.annotated_hand import BENT_FROM_DEG
 from yolo_bones.bones import BONES, GROUPS
 from yolo_bones.export_rle import main as export
 from yolo_bones.files import write_text
@@ -37,7 +38,6 @@ from yolo_bones.rle import ImageSize, encode, masks_to_row_texts
 from yolo_bones.rle_table import open_rle_table, write_rle_table
 
 SIZE = ImageSize(2048, 2048)
-BENT_DEG = 15.0
 STOCK = ["model=yolov8n-seg.yaml"]
 OWN_OPTIMIZER = ["optimizer=AdamW", "lr0=0.0015", "lrf=0.02", "cos_lr=True", "nbs=8", "warmup_epochs=0.5", "cls=1.0"]
 OWN_DRAWS = ["mosaic=0.0", "degrees=20", "scale=0.3", "shear=3", "translate=0.08", "hsv_h=0", "hsv_s=0", "hsv_v=0.4"]
@@ -248,7 +248,7 @@ def is_bent(truth: Any) -> bool:
     middles = {bone: np.array([box[1] + box[3], box[0] + box[2]]) / 2.0 for bone, box in zip(BONES, boxes, strict=True)}
     fit = fit_hand(middles)
     assert fit is not None
-    return abs(fit.frame.tilt_deg) > BENT_DEG
+    return abs(fit.frame.tilt_deg) > BENT_FROM_DEG
 
 
 def stock_predictions(weights: Path, images: Path, longest_px: int) -> Any:

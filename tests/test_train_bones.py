@@ -17,16 +17,17 @@ import yaml
 
 from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT
-from yolo_bones import logit_crops
 from yolo_bones.detector.stored_settings import read_settings
 from yolo_bones.detector.weights import load_weights
 from yolo_bones.errors import MachineError, RefusedError
 from yolo_bones.export_rle import main as export
+from yolo_bones.logit_crops import enlargement
 from yolo_bones.merger import MergeSettings
 from yolo_bones.rle_table import open_rle_table
+from yolo_bones.ship_weights import main as ship
 from yolo_bones.train_bones import _forget_earlier_run, _warn_of_data
 from yolo_bones.train_bones import main as train
-from yolo_bones.training.bone_loss import BoneLoss, _enlarged, _enlargement
+from yolo_bones.training.bone_loss import BoneLoss, _enlarged
 from yolo_bones.training.bone_trainer import BoneTrainer
 from yolo_bones.training_arguments import (
     DEFAULTS,
@@ -96,6 +97,21 @@ def test_settings_beside_the_weights_tell_how_to_look(trained: Path) -> None:
         assert stored is not None
         assert (stored.look["canonical"], stored.look["closeup"], stored.look["canonical_px"]) == (True, True, 64)
         assert stored.merge["box_margin"] == 0.1
+
+
+def test_shipped_weights_keep_their_settings(trained: Path, tmp_path: Path) -> None:
+    best, target = trained / "weights" / "best.pt", tmp_path / "bones.pt"
+    assert ship([str(best), str(target)]) == 0
+    weights, source = load_weights(target), load_weights(best)
+    assert weights.sha256 != source.sha256
+    shipped, stored = read_settings(target, weights.sha256), read_settings(best, source.sha256)
+    assert shipped is not None
+    assert stored is not None
+    assert (shipped.look, shipped.merge) == (stored.look, stored.merge)
+    for removed in (target, target.with_name("bones.pt.sha256")):
+        removed.unlink()
+    assert ship([str(best), str(target)]) == 3  # settings still lie there
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(
@@ -230,6 +246,21 @@ def test_a_diverging_run_stops_and_keeps_the_epoch_before(data: Path, tmp_path: 
     assert trainer.skipped_steps == 3
 
 
+def test_weights_that_diverge_before_validation_stop_the_run_too(data: Path, tmp_path: Path) -> None:
+    trainer = BoneTrainer({**tiny(data, tmp_path), "epochs": 3}, Recipe(epoch_images=2, threads=1))
+
+    def poison(run: Any) -> None:
+        if run.epoch == 1:
+            with torch.no_grad():
+                next(run.ema.ema.parameters()).fill_(float("nan"))
+
+    trainer.add_callback("on_train_epoch_end", poison)
+    with pytest.raises(MachineError, match="training diverged"):
+        trainer.train()
+    kept = load_weights(tmp_path / "r" / "weights" / "last.pt").network
+    assert all(bool(torch.isfinite(value).all()) for value in kept.state_dict().values())
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -344,18 +375,17 @@ def fake_predictions(cells: tuple[int, int], anchors: int) -> tuple[torch.Tensor
 
 
 def test_logits_are_enlarged_as_the_merger_enlarges_them() -> None:
-    """A region's logits equal the dense enlargement of the whole plane, which is the merger's."""
-    of_merger = logit_crops._enlargement(np.arange(48) + 0.5, 48, 12).shares
-    np.testing.assert_allclose(_enlargement(12), of_merger, atol=1e-6)
+    """A region's logits equal the merger's enlargement of the whole plane, and that is exact for quadratics."""
+    whole = {cells: enlargement(np.arange(cells * 4) + 0.5, cells * 4, cells).shares for cells in (12, 9, 10)}
     coefficients, prototypes = fake_predictions((12, 9), 3)
     cover = np.zeros((16, 12), np.uint8)
     cells = torch.einsum("an,nhw->ahw", coefficients[0], prototypes[0])
     region = _enlarged(cells, (2, 5, cover))
-    dense = torch.from_numpy(_enlargement(12)) @ cells @ torch.from_numpy(_enlargement(9)).T
+    dense = torch.from_numpy(whole[12]) @ cells @ torch.from_numpy(whole[9]).T
     torch.testing.assert_close(region, dense[:, 8:24, 20:32], atol=1e-4, rtol=1e-4)
     centres = (np.arange(10) + 0.5) * 4.0
     pixels = np.arange(40) + 0.5
-    np.testing.assert_allclose((_enlargement(10) @ (centres**2))[8:-8], pixels[8:-8] ** 2, rtol=1e-5)
+    np.testing.assert_allclose((whole[10] @ (centres**2))[8:-8], pixels[8:-8] ** 2, rtol=1e-5)
 
 
 def loss_of(recipe: Recipe) -> BoneLoss:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from yolo_bones.anatomy import HandFrame
+from yolo_bones.annotated_hand import area_centroid
 from yolo_bones.errors import InputError
 from yolo_bones.rle import ImageSize
 from yolo_bones.training.bone_data import KindSampler, input_size
 from yolo_bones.training.draws import LookKind, PlainChanges, draw_sample
 from yolo_bones.training.grey_changes import change_greys
-from yolo_bones.training.labelled import LabelledBone, LabelledImage, centroid_of, outward_normals
+from yolo_bones.training.labelled import LabelledBone, LabelledImage, outward_normals
 from yolo_bones.training.regions import draw_region
 from yolo_bones.training.restyle import restyled
 from yolo_bones.training_recipe import Recipe, recipe_from_values
@@ -65,7 +66,7 @@ def test_normals_point_outwards(points: np.ndarray) -> None:
 
 def test_the_centroid_of_an_outline_is_that_of_its_area() -> None:
     many_points_on_one_side = np.concatenate([SQUARE[:1], np.linspace([10.0, 8.0], [30.0, 8.0], 30)[1:], SQUARE[2:]])
-    np.testing.assert_allclose(centroid_of(many_points_on_one_side), [20.0, 16.0], atol=1e-4)
+    np.testing.assert_allclose(area_centroid(many_points_on_one_side), [20.0, 16.0], atol=1e-4)
 
 
 def bright_bone(size: ImageSize) -> LabelledImage:
@@ -82,7 +83,7 @@ def bright_bone(size: ImageSize) -> LabelledImage:
 @pytest.mark.parametrize("kind", list(LookKind))
 @pytest.mark.parametrize("elastic", [0.0, 1.5])
 def test_labels_lie_on_what_is_drawn(kind: LookKind, elastic: float) -> None:
-    """However a view turns, scales and bends: mean cover against brightness, 0.02 of the bone at most."""
+    """In any view pixels wholly inside are bright, those wholly outside dark, but for 0.02 of the bone."""
     image = bright_bone(ImageSize(height=400, width=300))
     recipe = Recipe(canonical=0.5, closeup=0.2, elastic=elastic, photometric=0.0)
     plain = PlainChanges(degrees=40.0, translate=0.05, scale=0.2, shear=5.0, fliplr=0.5)

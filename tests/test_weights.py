@@ -142,13 +142,14 @@ def test_shipping_is_deterministic_and_keeps_the_network(tmp_path: Path, capsys:
 
 
 def test_shipping_warns_of_settings_that_serve_other_weights(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    target, beside = tmp_path / "a.pt", tmp_path / "a.yaml"
-    assert ship([str(SHIPPED), str(target)]) == 0
+    source, target, beside = tmp_path / "source.pt", tmp_path / "a.pt", tmp_path / "a.yaml"
+    source.write_bytes(SHIPPED.read_bytes())  # without the settings that would go along
+    assert ship([str(source), str(target)]) == 0
     own, other = (f"sha256: {sha256}\n" for sha256 in (door.load_weights(target).sha256, "f" * 64))
     for content, warned in ((own, False), (other, True), ("not settings", True)):
         beside.write_text(content, encoding="utf-8")
         capsys.readouterr()
-        assert ship([str(SHIPPED), str(target), "--overwrite"]) == 0
+        assert ship([str(source), str(target), "--overwrite"]) == 0
         assert ("warning: a.yaml beside it is not for these weights" in capsys.readouterr().err) is warned
         assert beside.read_text(encoding="utf-8") == content
 

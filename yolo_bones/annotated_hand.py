@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -27,16 +27,23 @@ WRISTS: Final = (STRAIGHT, BENT, UNKNOWN)
 
 def outline_centroids(image: AnnotatedImage) -> dict[str, NDArray[np.float64]]:
     """Bone -> (2,) centroid of the area inside its outline, pixel centres at whole numbers."""
-    centroids = {}
-    for annotation in image.annotations:
-        centroid = shapely.make_valid(shapely.Polygon(annotation.points)).centroid
-        centroids[annotation.bone] = np.array([centroid.x, centroid.y])
-    return centroids
+    return {annotation.bone: area_centroid(annotation.points) for annotation in image.annotations}
+
+
+def area_centroid(points: NDArray[np.generic]) -> NDArray[np.float64]:
+    """(2,) centroid of the area inside an outline (P, 2) that may cross itself."""
+    centroid = shapely.make_valid(shapely.Polygon(points)).centroid
+    return np.array([centroid.x, centroid.y])
 
 
 def fit_annotated_hand(image: AnnotatedImage) -> HandFit | None:
     """The fit that prediction uses as well; None where too few bones are drawn or too few of them agree."""
-    fit = fit_hand(outline_centroids(image))
+    return believed_fit(outline_centroids(image))
+
+
+def believed_fit(centroids_xy: Mapping[str, NDArray[np.float64]]) -> HandFit | None:
+    """The fit of drawn bones, where it is well enough supported to be believed."""
+    fit = fit_hand(centroids_xy)
     if fit is None or fit.support < LEAST_SUPPORT or fit.support - fit.other_side_support < LEAST_LEAD:
         return None
     return fit

@@ -79,8 +79,8 @@ def _upright_crops(
     size, net = view.image_size, view.input_size
     (scale_x, _, pad_left), (_, scale_y, pad_top) = view.matrix
     _, row_cells, column_cells = prototypes.shape
-    down = _enlargement((np.arange(size.height) + 0.5) * scale_y + pad_top, net.height, row_cells)
-    across = _enlargement((np.arange(size.width) + 0.5) * scale_x + pad_left, net.width, column_cells)
+    down = enlargement((np.arange(size.height) + 0.5) * scale_y + pad_top, net.height, row_cells)
+    across = enlargement((np.arange(size.width) + 0.5) * scale_x + pad_left, net.width, column_cells)
     for class_id, box in enumerate(_cut_boxes(fused, net, settings).tolist()):
         left, top, right, bottom = box
         rows = _native_range(top, bottom, scale_y, pad_top, size.height)
@@ -127,7 +127,7 @@ def _turned_crops(
         yield rows.start, columns.start, np.asarray(crop, dtype=np.float32)
 
 
-def _fine_grid(prototypes: Plane, view: View) -> tuple[NDArray[np.float64], _Enlargement, _Enlargement]:
+def _fine_grid(prototypes: Plane, view: View) -> tuple[NDArray[np.float64], Enlargement, Enlargement]:
     """Points from edge to edge of the input: their distances (x, y) in input pixels, and the rows and columns."""
     net = view.input_size
     _, row_cells, column_cells = prototypes.shape
@@ -135,7 +135,7 @@ def _fine_grid(prototypes: Plane, view: View) -> tuple[NDArray[np.float64], _Enl
     fineness = np.clip(np.ceil(cell_px / view.scale / FINE_STEP_PX), 1, MOST_FINE_STEPS).astype(np.int64)
     step_px = cell_px / fineness
     across, down = (
-        _enlargement(np.arange(cells * parts + 1) * step, side, cells)
+        enlargement(np.arange(cells * parts + 1) * step, side, cells)
         for side, cells, parts, step in zip(
             (net.width, net.height), (column_cells, row_cells), fineness.tolist(), step_px.tolist(), strict=True
         )
@@ -169,7 +169,7 @@ def _native_range(low: float, high: float, scale: float, pad: float, limit: int)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Enlargement:
+class Enlargement:
     """Values at places along one side, from those of the prototype cells.
 
     Attributes:
@@ -188,8 +188,8 @@ class _Enlargement:
         return cells, self.shares[places.start : places.stop, cells]
 
 
-def _enlargement(places: NDArray[np.float64], input_px: int, cells: int) -> _Enlargement:
-    """For ascending places in input pixels."""
+def enlargement(places: NDArray[np.float64], input_px: int, cells: int) -> Enlargement:
+    """For ascending places in input pixels; the mask loss enlarges with it too."""
     place = np.clip(places * (cells / input_px) - 0.5, 0.0, cells - 1.0)
     lower = np.floor(place).astype(np.int64)
     steps = np.array([[-1], [0], [1], [2]])
@@ -198,7 +198,7 @@ def _enlargement(places: NDArray[np.float64], input_px: int, cells: int) -> _Enl
     for step, share in zip(steps, _cubic(np.abs(place - lower - steps)).astype(np.float32), strict=True):
         # At the input's edge several steps meet in one cell; each is added on its own.
         flat[row + np.clip(lower + step, 0, cells - 1)] += share
-    return _Enlargement(lower, shares)
+    return Enlargement(lower, shares)
 
 
 def _cubic(distance: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
@@ -209,7 +209,7 @@ def _cubic(distance: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64
 
 
 def _enlarged(
-    prototypes: Plane, coefficients: Plane, down: _Enlargement, across: _Enlargement, rows: range, columns: range
+    prototypes: Plane, coefficients: Plane, down: Enlargement, across: Enlargement, rows: range, columns: range
 ) -> Plane:
     """Logits of one bone at rows and columns of places."""
     row_cells, vertical = down.part(rows)

@@ -1,5 +1,7 @@
 """Strip a trained checkpoint of paths and dates; print its SHA-256 and write it beside the file.
 
+Settings that lie beside the checkpoint, of how it looks and where it cuts, go along.
+
 python -m yolo_bones.ship_weights runs/segment/train/weights/best.pt weights/bones-n.pt
 """
 
@@ -30,14 +32,22 @@ def _ship(arguments: argparse.Namespace) -> int:
     listed = arguments.target.with_name(f"{arguments.target.name}.sha256")
     for target in (arguments.target, listed):
         refuse_to_overwrite(target, arguments.overwrite)
-    listed.unlink(missing_ok=True)
 
+    from yolo_bones.detector.stored_settings import read_settings, settings_path
+    from yolo_bones.detector.weights import load_weights
     from yolo_bones.training.shipping import ship_checkpoint
 
+    stored = read_settings(arguments.source, load_weights(arguments.source).sha256)
+    settings = settings_path(arguments.target)
+    if stored is not None:
+        refuse_to_overwrite(settings, arguments.overwrite)
+    listed.unlink(missing_ok=True)
     shipped = ship_checkpoint(arguments.source, arguments.target)
     line = f"{shipped.sha256}  {arguments.target.name}"
     write_text(listed, f"{line}\n")
     print(line)
+    if stored is not None:
+        write_text(settings, stored.text_for(shipped.sha256))
     _warn_of_stale_settings(arguments.target, shipped.sha256)
     return 0
 

@@ -117,6 +117,15 @@ class StoredSettings:
         thresholds = tuple(self.thresholds.get(bone, merging.logit_threshold) for bone in BONES)
         return replace(merging, logit_thresholds=thresholds)
 
+    def text_for(self, sha256: str) -> str:
+        """The file's text for a copy of the weights that differs in its bytes only; what was left out stays so."""
+        content: dict[str, Any] = {"sha256": sha256, "look": dict(self.look), "merge": dict(self.merge)}
+        if self.thresholds:
+            content["thresholds"] = dict(self.thresholds)
+        if self.calibrated_on is not None:
+            content["calibrated_on"] = self.calibrated_on.model_dump()
+        return _dumped(content)
+
 
 def settings_path(weights: Path) -> Path:
     """Where the settings of a weights file lie."""
@@ -186,6 +195,10 @@ def settings_text(
         content["thresholds"] = dict(zip(BONES, thresholds, strict=True))
     if calibrated_on is not None:
         content["calibrated_on"] = calibrated_on.model_dump()
+    return _dumped(content)
+
+
+def _dumped(content: dict[str, Any]) -> str:
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 

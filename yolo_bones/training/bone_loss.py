@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from ultralytics.utils.loss import v8SegmentationLoss
 
+from yolo_bones.logit_crops import Enlargement, enlargement
 from yolo_bones.training.regions import CELL_PX
 from yolo_bones.training_recipe import Recipe
 
@@ -108,30 +109,13 @@ def _border_weight(cover: NDArray[np.uint8], boundary: float) -> NDArray[np.floa
 def _enlarged(cells: torch.Tensor, region: Region) -> torch.Tensor:
     """(k, h, w) logits of a region at the input's resolution, by the cubic convolution that the merger uses too."""
     top, left, cover = region
-    down, first_row, last_row = _rows_of(top, cover.shape[0] // CELL_PX, cells.shape[1])
-    across, first_column, last_column = _rows_of(left, cover.shape[1] // CELL_PX, cells.shape[2])
-    patch = cells[:, first_row:last_row, first_column:last_column]
-    return torch.from_numpy(down).to(cells) @ patch @ torch.from_numpy(across).to(cells).T
-
-
-@lru_cache(maxsize=4096)
-def _rows_of(first: int, count: int, cells: int) -> tuple[NDArray[np.float32], int, int]:
-    """Weights that enlarge some cells of a row, and which cells they take."""
-    low, high = max(first - 2, 0), min(first + count + 2, cells)
-    return _enlargement(cells)[first * CELL_PX : (first + count) * CELL_PX, low:high].copy(), low, high
+    height, width = cover.shape
+    rows, down = _enlarging(cells.shape[1]).part(range(top * CELL_PX, top * CELL_PX + height))
+    columns, across = _enlarging(cells.shape[2]).part(range(left * CELL_PX, left * CELL_PX + width))
+    return torch.from_numpy(down).to(cells) @ cells[:, rows, columns] @ torch.from_numpy(across).to(cells).T
 
 
 @lru_cache(maxsize=64)
-def _enlargement(cells: int) -> NDArray[np.float32]:
-    """(cells * CELL_PX, cells) float32: Keys' cubic convolution (a = -0.5) between centres, edges going on."""
-    place = np.clip((np.arange(cells * CELL_PX) + 0.5) / CELL_PX - 0.5, 0.0, cells - 1.0)
-    lower = np.floor(place).astype(np.int64)
-    matrix = np.zeros((len(place), cells), dtype=np.float32)
-    for step in (-1, 0, 1, 2):
-        away = np.abs(place - lower - step)
-        near = (1.5 * away - 2.5) * away**2 + 1.0
-        far = -0.5 * (((away - 5.0) * away + 8.0) * away - 4.0)
-        np.add.at(
-            matrix, (np.arange(len(place)), np.clip(lower + step, 0, cells - 1)), np.where(away <= 1.0, near, far)
-        )
-    return matrix
+def _enlarging(cells: int) -> Enlargement:
+    """From the cells of one side to its input pixels."""
+    return enlargement(np.arange(0.5, cells * CELL_PX), cells * CELL_PX, cells)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.anatomy import HandFrame
+from yolo_bones.annotated_hand import area_centroid, believed_fit
 from yolo_bones.bones import BONES
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.hand_fit import fit_hand
 from yolo_bones.image_files import read_grey
 from yolo_bones.rle import ImageSize
 from yolo_bones.yolo_labels import label_line_to_points
@@ -43,7 +42,7 @@ class LabelledImage:
         path: of the image.
         grey: (H, W) uint8.
         bones: its outlines, in the order of the label file.
-        frame: of its hand, None where too few bones tell.
+        frame: of its hand, None where too few bones tell or agree.
     """
 
     path: Path
@@ -98,17 +97,8 @@ def read_labelled(image: Path, label: Path) -> LabelledImage:
         except ValueError as error:
             raise InputError(f"{label}:{number}", "", str(error)) from error
         bones.append(LabelledBone(class_id, points, outward_normals(points)))
-    centroids = {BONES[bone.class_id]: centroid_of(bone.points) for bone in bones}
-    fit = fit_hand(centroids)
+    fit = believed_fit({BONES[bone.class_id]: area_centroid(bone.points) for bone in bones})
     return LabelledImage(image, grey, tuple(bones), fit.frame if fit else None)
-
-
-def centroid_of(points: Points) -> Points:
-    """(2,) centroid of a polygon's area; of its points where it has none."""
-    moments = cv2.moments(points.astype(np.float32).reshape(-1, 1, 2))
-    if abs(moments["m00"]) < 1e-6:
-        return np.asarray(points.mean(axis=0))
-    return np.array([moments["m10"], moments["m01"]]) / moments["m00"]
 
 
 def outward_normals(points: Points) -> Points:

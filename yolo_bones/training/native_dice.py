@@ -12,6 +12,7 @@ import numpy as np
 from yolo_bones.bones import BONE_COUNT, GROUPS
 from yolo_bones.detector.forward import look_through
 from yolo_bones.detector.weights import load_weights
+from yolo_bones.errors import MachineError
 from yolo_bones.merger import MergeSettings, merge_candidates
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.polygons import fill_polygon
@@ -81,8 +82,8 @@ class NativeDice:
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         try:
             candidates = look_through(network, image.grey, view, device)
-        except ArithmeticError:
-            return np.full(BONE_COUNT, np.nan)
+        except ArithmeticError as error:
+            raise MachineError(f"training diverged: {error}; the checkpoint of the epoch before is kept") from error
         merged = merge_candidates(candidates, MergeSettings(box_margin=MARGIN))
         return dice_per_channel(merged.channels, truth)
 
