@@ -1,12 +1,12 @@
 """Turn point annotations into a data set that `yolo segment train data=bones.yaml` reads.
 
     python -m converters.points_to_yolo RAW OUT --folds 5 --fold 0 --seed 0
-    python -m converters.points_to_yolo RAW OUT --canonical 1024
+    python -m converters.points_to_yolo RAW OUT --canonical-px 1024
 
 Writes OUT/{images,labels}/{train,val} and OUT/report.json. Whole patients stay together, bent wrists are spread evenly
 over the folds. Prints the loss audit to stdout.
 
-With --canonical every image is drawn anew in its hand's canonical view (thumb left, fingers up, one scale), found from
+With --canonical (or --canonical-px, its height) every image is drawn anew in its hand's canonical view, found from
 the annotation. report.json holds the (2, 3) matrix of each view, from continuous image coordinates (pixel p covers
 [p, p + 1)) to those of the view. An image whose hand cannot be fitted is left out and listed there.
 """
@@ -36,7 +36,7 @@ from yolo_bones.views import CANONICAL
 
 PRODUCTS = ("images", "labels", "report.json")
 NATIVE: Final = 0
-"""Of `--canonical` without a number: the least resolution that loses nothing."""
+"""Of `--canonical` without a height: the least resolution that loses nothing."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,14 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--val-list", type=Path, help="text file of validation images; RAW/{train,val}.txt are found")
     parser.add_argument("--inset-px", type=float, default=0.0, help="move label borders inwards, in pixels as written")
     parser.add_argument(
-        "--canonical",
-        type=_longest_argument,
-        nargs="?",
-        const=NATIVE,
-        metavar="LONGEST_PX",
-        help="draw each hand in its canonical view, so many pixels high; without a number, as many as lose nothing",
+        "--canonical", action="store_true", help="draw each hand in its canonical view (thumb left, fingers up)"
     )
-    return run_command(_convert, parser.parse_args(argv))
+    parser.add_argument(
+        "--canonical-px", type=_longest_argument, metavar="PX", help="such views, so high (as high as loses nothing)"
+    )
+    arguments = parser.parse_args(argv)
+    arguments.canonical = arguments.canonical_px or (NATIVE if arguments.canonical else None)
+    return run_command(_convert, arguments)
 
 
 def _longest_argument(text: str) -> int:

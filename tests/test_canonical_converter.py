@@ -42,7 +42,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def canonical(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("canonical") / "bones"
-    assert points_to_yolo([str(raw), str(out), "--folds", "2", "--canonical", "256", "--quiet"]) == 0
+    assert points_to_yolo([str(raw), str(out), "--folds", "2", "--canonical-px", "256", "--quiet"]) == 0
     return out
 
 
@@ -212,7 +212,7 @@ def test_an_image_whose_hand_cannot_be_fitted_is_left_out_and_listed(
         (spoilt / name).write_bytes(content)
     paths = annotation_files(spoilt)
     edit_json(paths[0], shuffle_labels)
-    assert points_to_yolo([str(spoilt), str(tmp_path / "bones"), "--folds", "2", "--canonical", "256"]) == 0
+    assert points_to_yolo([str(spoilt), str(tmp_path / "bones"), "--folds", "2", "--canonical-px", "256"]) == 0
     assert "1 images are left out, too few of their bones agree on one hand: image1.png" in capsys.readouterr().err
     report = report_of(tmp_path / "bones")
     assert list(report["not_fitted"]) == ["image1.png"]
@@ -242,10 +242,10 @@ def test_an_interrupted_conversion_goes_on_with_the_same_views_only(
     arguments = [str(raw), str(out), "--folds", "2", "--quiet"]
     with monkeypatch.context() as patch:
         patch.setattr(converter, "_convert_one", interrupt_third)
-        assert points_to_yolo([*arguments, "--canonical", "256"]) == 130
-    assert points_to_yolo([*arguments, "--canonical", "288"]) == 3
+        assert points_to_yolo([*arguments, "--canonical-px", "256"]) == 130
+    assert points_to_yolo([*arguments, "--canonical-px", "288"]) == 3
     assert points_to_yolo(arguments) == 3
-    assert points_to_yolo([*arguments, "--canonical", "256"]) == 0
+    assert points_to_yolo([*arguments, "--canonical-px", "256"]) == 0
     assert files(out) == files(canonical)
     assert points_to_yolo([*arguments, "--overwrite"]) == 0
     assert report_of(out)["canonical"] is None
@@ -254,4 +254,4 @@ def test_an_interrupted_conversion_goes_on_with_the_same_views_only(
 @pytest.mark.parametrize("number", ["100", "0", "32", "16384", "x"])
 def test_views_of_other_sizes_are_refused(raw: Path, tmp_path: Path, number: str) -> None:
     with pytest.raises(SystemExit):
-        points_to_yolo([str(raw), str(tmp_path), "--canonical", number])
+        points_to_yolo([str(raw), str(tmp_path), "--canonical-px", number])

@@ -84,6 +84,7 @@ COMMANDS = (
     "step_runner",
     "train_bones",
     "train_folds",
+    "training_progress",
 )
 COMMAND_MODULES = ("yolo_bones.phantom.statistics",)
 """Commands that live in a room."""

@@ -35,10 +35,14 @@ def write(folder: Path, content: str) -> Path:
     return path
 
 
-def resolve(words: str = "", stored: StoredSettings | None = None, weights: object = TRAINED) -> object:
+def parse(words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_look_arguments(parser)
-    return resolve_settings(parser.parse_args(words.split()), weights, stored)
+    return parser.parse_args(words.split())
+
+
+def resolve(words: str = "", stored: StoredSettings | None = None, weights: object = TRAINED) -> object:
+    return resolve_settings(parse(words), weights, stored)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -151,13 +155,29 @@ def test_flattened_checkpoints_are_repaired_unless_told_otherwise() -> None:
         (flattened, "--no-repair-flattened", False, "--repair-flattened fills in what smaller bones cover"),
         (SimpleNamespace(training_size=512, overlap_mask=None, path=Path("x.pt")), "", False, ""),
     ):
-        _, merging = resolve(words, weights=weights)
+        looking, merging = resolve(words, weights=weights)
         assert merging.repair_flattened is repaired
-        warnings = warnings_of(weights, merging, said.append)
+        warnings = warnings_of(parse(words), weights, looking, merging, said.append)
         assert len(warnings) == bool(warns)
         assert all(line.startswith("flat.pt was trained with overlap_mask=True") for line in warnings)
         assert all(line.endswith(warns) for line in warnings)
     assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        ("--keep-first", ["--keep-first"]),
+        ("--first-imgsz 64 --closeup", ["--first-imgsz"]),
+        ("--closeup-imgsz 64 --keep-first", ["--keep-first", "--closeup-imgsz"]),
+        ("--canonical --keep-first --first-imgsz 64 --closeup --closeup-imgsz 64", []),
+        ("--no-keep-first", []),
+    ],
+)
+def test_options_that_do_nothing_are_named(words: str, idle: list[str]) -> None:
+    warnings = warnings_of(parse(words), TRAINED, *resolve(words), lambda _: None)
+    assert [line.split()[0] for line in warnings] == idle
+    assert all("does nothing without" in line for line in warnings)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from converters.points_to_yolo import main as points_to_yolo
 from tests.conftest import ROOT
 from yolo_bones.detector.stored_settings import read_settings
 from yolo_bones.detector.weights import load_weights
-from yolo_bones.errors import MachineError, RefusedError
+from yolo_bones.errors import InputError, MachineError, RefusedError
 from yolo_bones.export_rle import main as export
 from yolo_bones.logit_crops import enlargement
 from yolo_bones.merger import MergeSettings
@@ -27,8 +27,10 @@ from yolo_bones.rle_table import open_rle_table
 from yolo_bones.ship_weights import main as ship
 from yolo_bones.train_bones import _forget_earlier_run, _warn_of_data
 from yolo_bones.train_bones import main as train
+from yolo_bones.training.bone_data import BoneDataset, build_loader
 from yolo_bones.training.bone_loss import BoneLoss, _enlarged
 from yolo_bones.training.bone_trainer import BoneTrainer
+from yolo_bones.training.draws import PlainChanges
 from yolo_bones.training_arguments import (
     DEFAULTS,
     FORCED,
@@ -90,6 +92,23 @@ def test_a_run_tells_what_it_was_made_with(trained: Path) -> None:
     assert len((trained / "results.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
+def test_workers_draw_what_one_process_draws(data: Path) -> None:
+    images = data.parent / "datasets" / "bones" / "images" / "train"
+    recipe = Recipe(canonical=0.5, closeup=0.25, epoch_images=4)
+    drawn = []
+    for workers in (0, 2):
+        dataset = BoneDataset(images, 64, recipe, PlainChanges(), seed=3, keep=True)
+        assert dataset.plain_px() == 64
+        loader = build_loader(dataset, 2, workers)
+        batches = []
+        for epoch in (0, 1):
+            loader.sampler.epoch = epoch
+            batches += [(batch["img"].numpy().tobytes(), batch["bboxes"].numpy().tobytes()) for batch in loader]
+        drawn.append(batches)
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 4
+
+
 def test_settings_beside_the_weights_tell_how_to_look(trained: Path) -> None:
     for name in ("best", "last"):
         weights = load_weights(trained / "weights" / f"{name}.pt")
@@ -112,6 +131,28 @@ def test_shipped_weights_keep_their_settings(trained: Path, tmp_path: Path) -> N
         removed.unlink()
     assert ship([str(best), str(target)]) == 3  # settings still lie there
     assert not target.exists()
+
+
+def test_a_run_begins_with_weights_made_for_other_classes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    from ultralytics import YOLO
+
+    pretrained = tmp_path / "coco.pt"
+    YOLO("yolov8n-seg.yaml").save(pretrained)  # 80 classes, as published ones have
+    with pytest.raises(InputError, match="names: expected the 29 bone names"):
+        load_weights(pretrained)
+    still = (f"data={data}", f"model={pretrained}", f"project={tmp_path}", "epochs=1", "epoch_images=2", "lr0=0")
+    assert train([*still, *TINY[1:]]) == 0
+    begun, ended = (load_weights(path, any_classes=True).network for path in (pretrained, Path(best_of(capsys))))
+    shared = [name for name, value in begun.named_parameters() if ended.get_parameter(name).shape == value.shape]
+    assert len(shared) > 0.9 * len(list(begun.named_parameters()))
+    assert all(torch.allclose(begun.get_parameter(name), ended.get_parameter(name), atol=1e-3) for name in shared)
+
+
+def best_of(capsys: pytest.CaptureFixture) -> str:
+    """What the command printed last."""
+    return str(capsys.readouterr().out.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
@@ -228,6 +269,21 @@ def test_what_an_earlier_run_of_the_same_name_left_is_not_taken_for_the_new_one(
     _forget_earlier_run(trainer)
     assert not list(weights.iterdir())
     assert not (tmp_path / "r" / "manifest.json").exists()
+
+
+def test_weights_are_averaged_over_steps(data: Path, tmp_path: Path) -> None:
+    a_step_a_batch = {**tiny(data, tmp_path), "epochs": 1, "nbs": 2}
+    trainer = BoneTrainer(a_step_a_batch, Recipe(epoch_images=6, threads=1, averaging=1000))
+    seen: list[torch.Tensor] = []
+
+    def remember(run: Any) -> None:
+        seen.append(next(run.model.parameters()).detach().clone())
+
+    trainer.add_callback("on_train_start", remember)
+    trainer.add_callback("on_train_batch_end", remember)
+    trainer.train()
+    assert len(seen) == 4
+    torch.testing.assert_close(next(trainer.ema.ema.parameters()), torch.stack(seen).mean(dim=0))
 
 
 def test_a_diverging_run_stops_and_keeps_the_epoch_before(data: Path, tmp_path: Path) -> None:

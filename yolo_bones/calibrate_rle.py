@@ -112,7 +112,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     sweep_beside(target)
     detector = Detector(arguments.weights, device=arguments.device)
     looking, merging = resolve_settings(arguments, detector.weights, _earlier(arguments, detector))
-    warnings_of(detector.weights, merging, say)
+    warnings_of(arguments, detector.weights, looking, merging, say)
     present = cut_of(merging)
     curves = _measure(arguments, detector, (looking, merging), images, truth)
     outcome = _outcome(curves, patients, present)

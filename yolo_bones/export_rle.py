@@ -88,7 +88,7 @@ def _export(arguments: argparse.Namespace) -> int:
         "merge": asdict(merging),
         "soft": arguments.soft is not None,
     }
-    warnings = warnings_of(weights, merging, say)
+    warnings = warnings_of(arguments, weights, looking, merging, say)
     parts = _open_parts(arguments, settings)
     counters = _predict_all(arguments, Predictor(detector, looking, merging, arguments.soft), images, parts)
     counts = _write_outputs(outputs, images, parts)

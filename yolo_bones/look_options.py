@@ -130,9 +130,22 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def warnings_of(weights: Weights, merging: MergeSettings, say: Callable[[str], None]) -> list[str]:
-    """What the user should know of the weights; each line is also said."""
+def warnings_of(
+    arguments: argparse.Namespace,
+    weights: Weights,
+    look: LookSettings,
+    merging: MergeSettings,
+    say: Callable[[str], None],
+) -> list[str]:
+    """What the user should know of the weights, and of options that do nothing; each line is also said."""
     found = []
+    for option, given, needed, has in (
+        ("--keep-first", arguments.keep_first, "--canonical", look.canonical),
+        ("--first-imgsz", arguments.first_imgsz, "--canonical", look.canonical),
+        ("--closeup-imgsz", arguments.closeup_imgsz, "--closeup", look.closeup),
+    ):
+        if given and not has:
+            found.append(f"{option} does nothing without {needed}")
     if weights.overlap_mask:
         remedy = (
             "what smaller bones cover is filled in again (--no-repair-flattened leaves it)"

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tqdm import tqdm
 
 from yolo_bones.bones import BONES
 from yolo_bones.command_line import run_command, say
@@ -38,6 +37,7 @@ from yolo_bones.training_arguments import (
     read_arguments,
     refuse_unknown,
 )
+from yolo_bones.training_progress import TrainingProgress
 from yolo_bones.training_recipe import Recipe
 
 
@@ -83,16 +83,16 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _checkpoints(made_with: TrainingArguments) -> dict[str, str]:
-    """Name -> SHA-256 of those that the run began with. Each that is read goes through the guarded door."""
+    """Name -> SHA-256 of those that the run began with, of whatever classes. Each goes through the guarded door."""
     from yolo_bones.detector.weights import load_weights
 
     def named(values: Mapping[str, Any]) -> list[Path]:
         names = (values.get("model"), values.get("pretrained"))
         return [Path(name) for name in names if isinstance(name, str) and name.endswith(".pt")]
 
-    hashes = {path: load_weights(path).sha256 for path in named(made_with.overrides)}
+    hashes = {path: load_weights(path, any_classes=True).sha256 for path in named(made_with.overrides)}
     began_with = [path for path in named(made_with.record) if path in hashes or path.is_file()]
-    return {path.name: hashes.get(path) or load_weights(path).sha256 for path in began_with}
+    return {path.name: hashes.get(path) or load_weights(path, any_classes=True).sha256 for path in began_with}
 
 
 def _trainer(made_with: TrainingArguments, data: Path) -> Any:
@@ -127,7 +127,7 @@ def _train_or_finish(trainer: Any, resumed: bool) -> None:
         InputError: arguments that are not good.
         MachineError: too little memory, or the run diverged.
     """
-    progress = _Progress()
+    progress = TrainingProgress()
     progress.watch(trainer)
     trainer.add_callback("on_train_start", _forget_earlier_run)
     try:
@@ -159,45 +159,6 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-class _Progress:
-    """A bar for each epoch and a line when it ends."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-
-    def watch(self, trainer: Any) -> None:
-        """Follow a run."""
-        trainer.add_callback("on_train_epoch_start", self._begin)
-        trainer.add_callback("on_train_batch_end", self._step)
-        trainer.add_callback("on_fit_epoch_end", self._end)
-
-    def _begin(self, trainer: Any) -> None:
-        what = f"epoch {trainer.epoch + 1}/{trainer.epochs}"
-        self.bar = tqdm(total=len(trainer.train_loader), desc=what, file=sys.stderr, unit="step", leave=False)
-
-    def _step(self, trainer: Any) -> None:
-        self.bar.update()
-        self.bar.set_postfix_str(_listed(trainer.tloss))
-
-    def _end(self, trainer: Any) -> None:
-        if self.bar is None:
-            say(f"best: {_listed(trainer.metrics)}")
-            return
-        self.close()
-        what = f"epoch {trainer.epoch + 1}/{trainer.epochs}"
-        say(f"{what}: {_listed(trainer.tloss or {})}; {_listed(trainer.metrics)}")
-
-    def close(self) -> None:
-        """Clear the bar's line, where one is shown."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-
-
-def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {float(value):.4f}" for key, value in values.items() if value)
-
-
 def _warn_of_data(images: Path) -> None:
     """Views are drawn and labels rasterised exactly here; a set made for the stock command has other borders."""
     report = images.parent.parent / "report.json"
@@ -216,11 +177,9 @@ def _write_settings(trainer: Any, recipe: Recipe) -> None:
     """Beside the weights: look as was trained, cut masks to boxes as wide as the loss trained them to be read."""
     from yolo_bones.detector.looking import FIRST_LOOK_PX, LookSettings
     from yolo_bones.detector.stored_settings import settings_path, settings_text
-    from yolo_bones.training.bone_data import input_size
     from yolo_bones.training.native_dice import MARGIN
 
-    longest_px = trainer.args.imgsz
-    plain_px = input_size(longest_px, recipe).width
+    longest_px, plain_px = trainer.args.imgsz, trainer.test_loader.dataset.plain_px()
     look = LookSettings(
         longest_px=plain_px,
         canonical=recipe.canonical > 0.0,

@@ -34,7 +34,8 @@ class Detector:
     def __init__(self, weights: Path, longest_px: int | None = None, device: str = "cpu") -> None:
         self.weights: Weights = load_weights(weights)
         self.longest_px = longest_px or self.weights.training_size or 640
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1))
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1))
         try:
             self.device = torch.device(device)
             network: Any = self.weights.network

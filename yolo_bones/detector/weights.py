@@ -52,11 +52,15 @@ class _Stranger:
     """A class that no allow-list names; its pickle must be refused."""
 
 
-def load_weights(path: Path) -> Weights:
+def load_weights(path: Path, *, any_classes: bool = False) -> Weights:
     """Load a YOLOv8-seg checkpoint with torch's weights-only unpickler, after checking that it is in force.
 
+    Args:
+        path: of the file.
+        any_classes: it may be made for other classes than the 29 bones, to begin a training with.
+
     Raises:
-        InputError: no such file, or not a segmentation checkpoint for the 29 bones.
+        InputError: no such file, or not a segmentation checkpoint, or not for the 29 bones.
         RefusedError: it would run code, or its SHA-256 is not the one written beside it.
         MachineError: safe loading is not in force.
     """
@@ -74,6 +78,8 @@ def load_weights(path: Path) -> Weights:
     if not isinstance(network, torch.nn.Module):
         raise InputError(path, "model", "a network", type(network).__name__)
     _check_head(path, network)
+    if not any_classes:
+        _check_names(path, network)
     arguments = checkpoint.get("train_args") or {}
     if not isinstance(arguments, dict):
         raise InputError(path, "train_args", "a mapping", type(arguments).__name__)
@@ -140,6 +146,9 @@ def _check_head(path: Path, network: torch.nn.Module) -> None:
     head = layers[-1] if isinstance(layers, torch.nn.Sequential) and len(layers) else None
     if type(head).__name__ != "Segment":
         raise InputError(path, "model", "YOLOv8-seg, with a Segment head", type(head).__name__)
+
+
+def _check_names(path: Path, network: torch.nn.Module) -> None:
     names: Any = getattr(network, "names", None)
     listed = dict(enumerate(names)) if isinstance(names, (list, tuple)) else names
     if listed != dict(enumerate(BONES)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -62,6 +63,12 @@ class BoneDataset(Dataset[tuple[Sample, Path]]):
         if self.keep:
             self._kept[index] = image
         return image
+
+    def plain_px(self) -> int:
+        """Input pixels of the longer side of a whole image: the median over all of these, in whole strides."""
+        sizes = [self.image(index).size for index in range(len(self))]
+        longest = [max(s.height, s.width) * min(self.size.height / s.height, self.size.width / s.width) for s in sizes]
+        return max(STRIDE, round(float(np.median(longest)) / STRIDE) * STRIDE)
 
     def __getitem__(self, draw: Draw) -> tuple[Sample, Path]:
         chance = np.random.default_rng([self.seed, draw.epoch, draw.position])
@@ -135,7 +142,7 @@ def collate(samples: list[tuple[Sample, Path]]) -> dict[str, Any]:
 
 
 def build_loader(dataset: BoneDataset, batch: int, workers: int) -> DataLoader[Any]:
-    """Batches of a data set; with workers each holds its own images."""
+    """Batches of a data set; with workers each holds its own images, until the run ends."""
     sampler = KindSampler(len(dataset), batch, dataset.recipe, dataset.seed)
     return DataLoader(
         dataset,
@@ -143,6 +150,12 @@ def build_loader(dataset: BoneDataset, batch: int, workers: int) -> DataLoader[A
         sampler=sampler,
         num_workers=workers,
         collate_fn=collate,
-        persistent_workers=False,
+        persistent_workers=workers > 0,
+        worker_init_fn=_one_thread,
         multiprocessing_context="spawn" if workers else None,
     )
+
+
+def _one_thread(_: int) -> None:
+    """Workers share the cores among themselves."""
+    cv2.setNumThreads(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ class BoneTrainer(SegmentationTrainer):
     tloss: Any
     metrics: Any
     validator: Any
+    ema: Any
 
     def __init__(self, overrides: dict[str, Any], recipe: Recipe) -> None:
         self.recipe = recipe
@@ -81,6 +83,8 @@ class BoneTrainer(SegmentationTrainer):
         super()._setup_train()  # type: ignore[no-untyped-call]
         # Ultralytics does this on CUDA only; on this CPU a step takes 14 % less.
         self.model.to(memory_format=torch.channels_last)
+        if self.recipe.averaging:
+            self.ema.decay = _decay_over(self.recipe.averaging)
 
     def optimizer_step(self) -> None:
         """One step; one that is not finite is skipped, three in a row end the run.
@@ -141,6 +145,11 @@ class BoneTrainer(SegmentationTrainer):
         super().check_resume(overrides)  # type: ignore[no-untyped-call]
         if self.resume:
             self.args.save_dir = str(Path(str(self.args.resume)).resolve().parent.parent)
+
+
+def _decay_over(steps: int) -> Callable[[int], float]:
+    """Share of the average that stays at each update: that of `steps` steps in the long run, of all so far before."""
+    return lambda updates: min(1.0 - 1.0 / steps, updates / (updates + 1.0))
 
 
 def _beside(place: Path) -> Path:
