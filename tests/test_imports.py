@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "joint_identity",
         "shared_instances",
         "look_fusion",
+        "look_means",
         "logit_crops",
         "tidying",
         "flattened",

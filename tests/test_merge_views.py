@@ -208,6 +208,72 @@ def test_a_look_that_ends_a_bone_before_its_border_gives_way_too() -> None:
     assert merge_views([look(WHOLE, whole)]).channels[CLASS_IDS["Radius"]].equals(both.channels[CLASS_IDS["Radius"]])
 
 
+def window(top: int, bottom: int, scale: float = 0.5) -> View:
+    """Native rows top to bottom of columns 100 to 420."""
+    matrix = np.array([[scale, 0.0, -100 * scale], [0.0, scale, -top * scale]])
+    return View(SIZE, ImageSize(round((bottom - top) * scale), round(320 * scale)), matrix)
+
+
+def test_two_looks_that_each_cut_a_bone_make_it_whole_together() -> None:
+    """Native rows 282 to 422; one look ends at row 352, the other, which sees more of it, begins at row 300."""
+    bones = {"Radius": disc((256.0, 352.0), 70.0)}
+    upper, lower, whole = (look(view, bones) for view in (window(160, 352), window(300, 492), window(160, 480)))
+    for looks in ([upper, lower], [lower, upper]):
+        both = merge_views(looks)
+        assert both.counters == {"look_cuts_bone": 1}
+        different = channel(both, "Radius") != channel(merge_views([whole]), "Radius")
+        assert different.sum() < 20
+        y, _ = np.nonzero(channel(both, "Radius"))
+        assert (y.min(), y.max()) == (282, 421)
+
+
+def test_a_look_has_no_vote_where_it_does_not_look() -> None:
+    """Logits 3 and 1: the mean of both where both look, the one's own where only it does, hardly any at a rim."""
+    left = View(SIZE, ImageSize(96, 96), np.array([[0.5, 0.0, -50.0], [0.0, 0.5, -100.0]]))  # columns 100 to 292
+    right = View(SIZE, ImageSize(96, 96), np.array([[0.5, 0.0, -100.0], [0.0, 0.5, -100.0]]))  # columns 200 to 392
+    ulna = {one: plateau(120.0, 220.0, 372.0, 370.0, one) for one in (3.0, 1.0)}
+    looks = [look(left, {"Ulna": ulna[3.0]}), look(right, {"Ulna": ulna[1.0]})]
+    top, first, logits = merge_views(looks, MergeSettings(box_margin=0.0), keep_logits=True).logits[CLASS_IDS["Ulna"]]
+    row = logits[300 - top]
+    assert row[[150 - first, 190 - first]] == pytest.approx(3.0, abs=1e-4)
+    assert row[[215 - first, 240 - first, 280 - first]] == pytest.approx(2.0, abs=1e-3)
+    assert row[[204 - first]] == pytest.approx(3.0, abs=1e-2)
+    assert row[[288 - first]] == pytest.approx(1.0, abs=1e-2)
+    assert row[[320 - first, 370 - first]] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_turned_look_has_no_vote_beyond_its_slanted_border() -> None:
+    slanted = turned(window(160, 352), turn_deg=30.0)
+    bones = {"Radius": disc((256.0, 352.0), 70.0), "Lunate": disc((256.0, 250.0), 40.0)}
+    alone, whole = merge_views([look(slanted, bones)]), merge_views([look(WHOLE, bones)])
+    completed = merge_views([look(slanted, bones)], spare=look(WHOLE, bones))
+    assert completed.counters == {"spare_look_used": 1}
+    cut, full, made = (channel(one, "Radius") for one in (alone, whole, completed))
+    assert cut.sum() < 0.8 * full.sum()
+    assert (made != full).sum() < 0.02 * full.sum()
+    assert completed.channels[CLASS_IDS["Lunate"]].equals(alone.channels[CLASS_IDS["Lunate"]])
+
+
+def test_a_spare_look_completes_what_is_cut_and_has_no_say_elsewhere() -> None:
+    """It sees both bones 6 pixels larger, a bone elsewhere, and one that the close-up does not show."""
+    closeup = look(window(160, 352), {"Radius": disc((256.0, 352.0), 70.0), "Lunate": disc((256.0, 250.0), 40.0)})
+    larger = {
+        "Radius": disc((256.0, 352.0), 76.0),
+        "Lunate": disc((256.0, 250.0), 46.0),
+        "Ulna": disc((150.0, 540.0), 30.0),
+    }
+    alone, spare = merge_views([closeup]), look(WHOLE, larger)
+    merged = merge_views([closeup], spare=spare)
+    assert merged.counters == {"spare_look_used": 2}
+    assert merged.channels[CLASS_IDS["Lunate"]].equals(alone.channels[CLASS_IDS["Lunate"]])
+    radius, wide = channel(merged, "Radius"), channel(merge_views([spare]), "Radius")
+    assert (radius[352:] == wide[352:]).all()
+    assert (radius[:340] != channel(alone, "Radius")[:340]).sum() < 20
+    assert merged.channels[CLASS_IDS["Ulna"]].equals(merge_views([spare]).channels[CLASS_IDS["Ulna"]])
+    elsewhere = look(WHOLE, {"Radius": disc((300.0, 100.0), 60.0)})
+    assert merge_views([closeup], spare=elsewhere).channels.equals(alone.channels)
+
+
 def test_a_bone_that_the_image_itself_cuts_is_not_cut_by_a_look() -> None:
     """In the plain look its box ends at the input's border, in one that shows more than the image it does not."""
     radius = plateau(150.0, 500.0, 300.0, 620.0, 4.0)

@@ -40,7 +40,7 @@ from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.image_table import patients_of_images, read_patients
 from yolo_bones.look_options import add_look_arguments, resolve_settings, warnings_of
-from yolo_bones.merger import MergeSettings, merge_views
+from yolo_bones.merger import MergeSettings
 from yolo_bones.rle import RunLengthMasks
 from yolo_bones.rle_table import open_rle_table
 
@@ -215,7 +215,7 @@ def _measure(
             faults.append(error)
             continue
         looks = gather_looks(detector, grey, looking, merging)
-        counts.append(count_image(merge_views(looks.candidates, raw, keep_logits=True), truth[path.name], grid))
+        counts.append(count_image(looks.merged(raw, keep_logits=True), truth[path.name], grid))
     if faults:
         raise InputErrors(faults)
     return curves_of(counts, grid)

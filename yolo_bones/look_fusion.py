@@ -1,4 +1,4 @@
-"""Several looks at a bone -> one crop of logits in native pixels: which looks count, how much, their mean. numpy."""
+"""Several looks at a bone -> one crop of logits in native pixels: which looks count, and how much. numpy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from yolo_bones.candidates import Candidates
 from yolo_bones.fused_bones import FusedBones
 from yolo_bones.logit_crops import ABSENT, LogitCrop
+from yolo_bones.look_means import mean_crop, shows
 from yolo_bones.merge_settings import MergeSettings
+from yolo_bones.views import View
 
 CLEARLY_NOT: Final = -6.0
 """Where a look's box does not reach it says no, this clearly; its logits are not trusted to say it any clearer."""
@@ -20,28 +22,78 @@ TOUCH_PX: Final = 3.0
 """A box that comes so near to the border of the input, in input pixels, touches it."""
 WHOLE_CONFIDENCE: Final = 0.5
 """A look that sees a bone cut gives way to one that sees it whole with this part of its confidence or more."""
+MORE_OF_IT: Final = 1.25
+"""And to one that sees so many times as much of it, by the area of its box, though that one cuts it too."""
+LITTLE: Final = 1e-4
+"""Of the weight of a look that counts: of one that decides only where that one does not look."""
 LATTICE_PX: Final = 4
 """Looks are compared on every fourth native pixel."""
 
+LatticeMask = tuple[int, int, NDArray[np.bool_]]
+"""First row and column, in steps of the lattice, and which of its points lie in a mask."""
+
 
 def look_weights(
-    looks: Sequence[Candidates], fused: Sequence[FusedBones], settings: MergeSettings, counters: Counter[str]
+    looks: Sequence[Candidates],
+    fused: Sequence[FusedBones],
+    settings: MergeSettings,
+    counters: Counter[str],
+    *,
+    has_spare: bool = False,
 ) -> NDArray[np.float64]:
-    """(looks, 29) weights: confidence and fineness, each to its power; 0 where a look does not count.
+    """(looks, 29) weights: confidence and fineness, each to its power; 0 where a look does not count at all.
 
-    A look does not count where it has not seen a bone, nor where its crop cuts a bone that another look sees whole. No
-    look counts for a bone that none is sure enough of.
+    A look does not count where it has not seen a bone, nor where its crop cuts a bone that another look sees whole; it
+    counts little where another look sees much more of the bone. No look counts for a bone that none is sure enough of.
+
+    Args:
+        looks: at one image.
+        fused: the bones of each.
+        settings: powers and least confidences.
+        counters: looks that give way and bones that the spare look completes are counted here.
+        has_spare: the last look is a spare one: it counts little for bones that all others cut, and fully for those
+            that no other has seen.
     """
     confidence = np.stack([one.confidence for one in fused]).astype(np.float64)
     seen = (confidence >= settings.least_seen) & (confidence.max(axis=0) >= settings.least_confidence)
     cut = np.stack([cut_by_crop(look, one) for look, one in zip(looks, fused, strict=True)])
     cut |= _reaches_beyond(looks, fused, confidence, seen & ~cut)
-    best_whole = np.where(seen & ~cut, confidence, 0.0).max(axis=0)
-    gives_way = seen & cut & (best_whole > 0.0) & (best_whole >= WHOLE_CONFIDENCE * confidence)
+    counting = seen & (np.arange(len(looks)) < len(looks) - has_spare)[:, None]
+    gives_way = counting & cut & _another_sees_more(looks, fused, np.where(counting, confidence, 0.0), cut)
     counters["look_cuts_bone"] += int(gives_way.sum())
+    whole = (counting & ~cut).any(axis=0)
     scales = np.array([look.view.scale for look in looks])[:, None]
-    weights = confidence**settings.look_confidence * scales**settings.look_fineness
-    return np.where(seen & ~gives_way, weights, 0.0)
+    weights = np.where(counting, confidence**settings.look_confidence * scales**settings.look_fineness, 0.0)
+    weights[gives_way] = 0.0
+    counting &= ~(gives_way & whole)
+    weights = np.where(gives_way & ~whole, LITTLE * weights.max(axis=0), weights)
+    if has_spare:
+        completes = seen[-1] & ~whole
+        counters["spare_look_used"] += int(completes.sum())
+        weights[-1] = np.where(completes, np.where(counting.any(axis=0), LITTLE * weights.max(axis=0), 1.0), 0.0)
+    return weights
+
+
+def _another_sees_more(
+    looks: Sequence[Candidates],
+    fused: Sequence[FusedBones],
+    confidence: NDArray[np.float64],
+    cut: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """(looks, 29) whether another look, sure enough, sees the bone whole or much more of it."""
+    more = np.zeros(cut.shape, dtype=bool)
+    areas = np.stack([_box_areas(one) / look.view.scale**2 for look, one in zip(looks, fused, strict=True)])
+    for other in range(len(looks)):
+        sure = (confidence[other] > 0.0) & (confidence[other] >= WHOLE_CONFIDENCE * confidence)
+        better = ~cut[other] | (areas[other] >= MORE_OF_IT * areas)
+        better[other] = False
+        more |= sure & better
+    return more
+
+
+def _box_areas(fused: FusedBones) -> NDArray[np.float64]:
+    sides = fused.boxes_xyxy[:, 2:].astype(np.float64) - fused.boxes_xyxy[:, :2]
+    return np.asarray(np.maximum(sides, 0.0).prod(axis=1))
 
 
 def cut_by_crop(look: Candidates, fused: FusedBones) -> NDArray[np.bool_]:
@@ -95,6 +147,7 @@ def _middles_of_sides(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def fuse_looks(
     crops: Sequence[LogitCrop],
+    views: Sequence[View],
     weights: NDArray[np.float64],
     threshold: float,
     settings: MergeSettings,
@@ -104,6 +157,7 @@ def fuse_looks(
 
     Args:
         crops: of one bone, one a look; they are overwritten.
+        views: of the looks.
         weights: (looks,), 0 where a look does not count.
         threshold: the logit above which a pixel belongs to the bone.
         settings: how well looks must agree.
@@ -114,14 +168,14 @@ def fuse_looks(
     """
     used = (weights > 0.0) & np.array([crop[2].size > 0 for crop in crops])
     if used.sum() > 1:
-        used[used] = _agreeing(
-            [crop for crop, use in zip(crops, used, strict=True) if use], weights[used], threshold, settings
-        )
+        pairs = [pair for pair, use in zip(zip(crops, views, strict=True), used.tolist(), strict=True) if use]
+        used[used] = _agreeing(pairs, weights[used], threshold, settings)
         counters["look_disagrees"] += int((weights > 0.0).sum() - used.sum())
     chosen = [crop for crop, use in zip(crops, used, strict=True) if use]
     if len(chosen) < 2:
         return (chosen[0] if chosen else ABSENT), used
-    return mean_crop(chosen, weights[used], clear_no(threshold)), used
+    chosen_views = [view for view, use in zip(views, used, strict=True) if use]
+    return mean_crop(chosen, chosen_views, weights[used], clear_no(threshold)), used
 
 
 def clear_no(threshold: float) -> float:
@@ -129,41 +183,39 @@ def clear_no(threshold: float) -> float:
     return CLEARLY_NOT + min(threshold, 0.0)
 
 
-def mean_crop(crops: Sequence[LogitCrop], weights: NDArray[np.float64], floor: float) -> LogitCrop:
-    """Weighted mean over the union of the crops; no crop's logit counts as less than `floor`, its value elsewhere."""
-    top, left = min(crop[0] for crop in crops), min(crop[1] for crop in crops)
-    bottom = max(crop[0] + crop[2].shape[0] for crop in crops)
-    right = max(crop[1] + crop[2].shape[1] for crop in crops)
-    mean = np.full((bottom - top, right - left), floor, dtype=np.float32)
-    for (crop_top, crop_left, logits), weight in zip(crops, weights / weights.sum(), strict=True):
-        height, width = logits.shape
-        np.maximum(logits, np.float32(floor), out=logits)
-        logits -= np.float32(floor)
-        logits *= np.float32(weight)
-        mean[crop_top - top : crop_top - top + height, crop_left - left : crop_left - left + width] += logits
-    return top, left, mean
-
-
 def _agreeing(
-    crops: Sequence[LogitCrop], weights: NDArray[np.float64], threshold: float, settings: MergeSettings
+    pairs: Sequence[tuple[LogitCrop, View]], weights: NDArray[np.float64], threshold: float, settings: MergeSettings
 ) -> NDArray[np.bool_]:
-    """Which looks agree with the one that the weightiest others agree with most."""
-    masks = [_on_lattice(crop, threshold) for crop in crops]
-    overlaps = np.array([[_mask_iou(first, second) for second in masks] for first in masks])
+    """Which looks agree with the one that the weightiest others agree with most, each two where both look."""
+    masks = [(_on_lattice(crop, threshold), view) for crop, view in pairs]
+    overlaps = np.array([[_mask_iou(_seen_by(b, one), _seen_by(a, other)) for other, b in masks] for one, a in masks])
     best = int((overlaps @ weights).argmax())
     agreeing = overlaps[best] >= settings.look_iou
     agreeing[best] = True
     return np.asarray(agreeing)
 
 
-def _on_lattice(crop: LogitCrop, threshold: float) -> tuple[int, int, NDArray[np.bool_]]:
+def _on_lattice(crop: LogitCrop, threshold: float) -> LatticeMask:
     top, left, logits = crop
     first_row, first_column = -(-top // LATTICE_PX), -(-left // LATTICE_PX)
     sampled = logits[first_row * LATTICE_PX - top :: LATTICE_PX, first_column * LATTICE_PX - left :: LATTICE_PX]
     return first_row, first_column, sampled > threshold
 
 
-def _mask_iou(first: tuple[int, int, NDArray[np.bool_]], second: tuple[int, int, NDArray[np.bool_]]) -> float:
+def _seen_by(view: View, mask: LatticeMask) -> LatticeMask:
+    """A mask without what lies outside a view."""
+    first_row, first_column, sampled = mask
+    rows, columns = (
+        (start + np.arange(n)) * LATTICE_PX + 0.5 for start, n in zip(mask[:2], sampled.shape, strict=True)
+    )
+    if sampled.size == 0 or shows(view, (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)):
+        return mask
+    x, y = np.moveaxis(view.to_input(np.stack(np.meshgrid(columns, rows), axis=-1)), -1, 0)
+    inside = (x > 0.0) & (y > 0.0) & (x < view.input_size.width) & (y < view.input_size.height)
+    return first_row, first_column, sampled & inside
+
+
+def _mask_iou(first: LatticeMask, second: LatticeMask) -> float:
     (top_a, left_a, a), (top_b, left_b, b) = first, second
     top, left = max(top_a, top_b), max(left_a, left_b)
     bottom = max(top, min(top_a + a.shape[0], top_b + b.shape[0]))

@@ -68,13 +68,19 @@ def merge_candidates(
 
 
 def merge_views(
-    looks: Sequence[Candidates], settings: MergeSettings | None = None, *, keep_logits: bool = False
+    looks: Sequence[Candidates],
+    settings: MergeSettings | None = None,
+    *,
+    spare: Candidates | None = None,
+    keep_logits: bool = False,
 ) -> MergedBones:
     """Turn raw detections of several looks at one image into 29 channels of run lengths at native resolution.
 
     Args:
         looks: candidates of one image, one or more views, before any suppression.
         settings: see `MergeSettings`.
+        spare: one more look, which completes bones that all others cut and finds those that no other has seen; it has
+            no say elsewhere.
         keep_logits: also hand over the logits of each box, for soft channels.
 
     Returns:
@@ -84,16 +90,16 @@ def merge_views(
         ValueError: no look, or looks at images of different sizes.
     """
     settings = settings or MergeSettings()
-    sizes = {look.view.image_size for look in looks}
-    if len(sizes) != 1:
+    sizes = {look.view.image_size for look in (*looks, *([spare] if spare else []))}
+    if not looks or len(sizes) != 1:
         raise ValueError(f"merge_views: expected looks at one image, got {len(looks)} at {len(sizes)}")
     size = sizes.pop()
     counters: Counter[str] = Counter()
     confidence = np.zeros(BONE_COUNT, dtype=np.float32)
     masks: list[MaskCrop] = []
     kept: list[LogitCrop] = []
-    looks = identify(looks, settings, counters)
-    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, settings, counters)):
+    looks = identify([*looks, spare] if spare else looks, settings, counters)
+    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, settings, counters, spare is not None)):
         top, left, logits = crop
         confidence[class_id] = sureness
         masks.append((top, left, (logits > settings.threshold_of(class_id)).view(np.uint8)))
@@ -107,16 +113,17 @@ def merge_views(
 
 
 def _crops_of_looks(
-    looks: Sequence[Candidates], settings: MergeSettings, counters: Counter[str]
+    looks: Sequence[Candidates], settings: MergeSettings, counters: Counter[str], has_spare: bool
 ) -> Iterator[tuple[LogitCrop, float]]:
     """Each bone's logits, mean over the looks that count, and the confidence of the surest of these looks."""
     fused = [fuse_by_class(look, settings) for look in looks]
-    weights = look_weights(looks, fused, settings, counters)
+    weights = look_weights(looks, fused, settings, counters, has_spare=has_spare)
     confidence = np.stack([one.confidence for one in fused])
+    views = [look.view for look in looks]
     crops = [logit_crops(look, one, row > 0.0, settings) for look, one, row in zip(looks, fused, weights, strict=True)]
     for class_id, of_looks in enumerate(zip(*crops, strict=True)):
         threshold = settings.threshold_of(class_id)
-        crop, used = fuse_looks(of_looks, weights[:, class_id], threshold, settings, counters)
+        crop, used = fuse_looks(of_looks, views, weights[:, class_id], threshold, settings, counters)
         sureness = float(confidence[used if used.any() else slice(None), class_id].max())
         yield (crop if sureness >= settings.least_confidence else ABSENT), sureness
 

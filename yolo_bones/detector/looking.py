@@ -113,6 +113,7 @@ class Looks:
 
     Attributes:
         candidates: of each look.
+        spare: the look that found the hand, where it does not count itself.
         frame: where the hand was found; None where it was not searched or not found.
         counters: how often what was decided on the way.
     """
@@ -120,6 +121,11 @@ class Looks:
     candidates: tuple[Candidates, ...]
     frame: HandFrame | None
     counters: dict[str, int]
+    spare: Candidates | None = None
+
+    def merged(self, settings: MergeSettings, *, keep_logits: bool = False) -> MergedBones:
+        """See `merge_views`."""
+        return merge_views(self.candidates, settings, spare=self.spare, keep_logits=keep_logits)
 
 
 def look(
@@ -138,7 +144,7 @@ def look(
         29 channels at the image's own resolution; the counters are those of the looks and of the merger.
     """
     looks = gather_looks(looker, grey, settings, merging)
-    merged = merge_views(looks.candidates, merging, keep_logits=keep_logits)
+    merged = looks.merged(merging, keep_logits=keep_logits)
     return replace(merged, counters=dict(sorted((Counter(looks.counters) + Counter(merged.counters)).items())))
 
 
@@ -191,7 +197,9 @@ class _Looking:
             return self._gathered([seen], fit.frame)
         canonical, frame = self._canonical(self._settle_side(fit))
         if frame is not None:
-            return self._gathered([seen, canonical] if settings.keep_first else [canonical], frame)
+            if settings.keep_first:
+                return self._gathered([seen, canonical], frame)
+            return replace(self._gathered([canonical], frame), spare=seen)
         self.counters["canonical_look_dismissed"] += 1
         if seen.view.input_size != self._whole(settings.longest_px).input_size:
             seen = self._look_at_all(settings.longest_px)
