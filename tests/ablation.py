@@ -71,7 +71,8 @@ ROWS = (
         "inset", "+ label inset 0.5 px, label ratio 2", "yolo",
         (*OWN_OPTIMIZER, *OWN_DRAWS, "overlap_mask=False", "mask_ratio=2"), 0.5, PLAIN_MODES,
     ),
-    Row("loss", "+ our mask loss (train_bones)", "train_bones", (), 0.0, (*PLAIN_MODES, "prior", "tta")),
+    Row("loss", "+ our mask loss (train_bones)", "train_bones", ("averaging=0",), 0.0, (*PLAIN_MODES, "prior", "tta")),
+    Row("average", "+ weights averaged over 5 % of the steps", "train_bones", (), 0.0, PLAIN_MODES),
     Row(
         "canonical", "+ canonical views (0.7 of samples)", "train_bones", ("canonical=0.7",), 0.0,
         ("merger", "canonical", "canonical_prior"),

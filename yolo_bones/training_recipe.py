@@ -25,8 +25,8 @@ class Recipe:
         boundary: how much more a pixel at a bone's border weighs than one elsewhere.
         dice: weight of the Dice term beside binary cross-entropy.
         positives: at most so many candidates of a bone train its mask, the most confident ones.
-        averaging: weights that are validated and saved are averages over about so many steps; 0 leaves that to
-            ultralytics, whose average of a run of a few thousand steps covers hardly more than the last few.
+        averaging: weights that are validated and saved are averages over about this part of a run's steps; 0 leaves
+            that to ultralytics, whose average in a run of a few thousand steps covers hardly more than the last few.
         epoch_images: images drawn an epoch; 0 draws each once.
         threads: torch threads on the CPU; 0 takes all cores.
     """
@@ -43,7 +43,7 @@ class Recipe:
     boundary: float = 3.0
     dice: float = 1.0
     positives: int = 4
-    averaging: int = 0
+    averaging: float = 0.05
     epoch_images: int = 0
     threads: int = 0
 
@@ -53,8 +53,8 @@ class Recipe:
 
 
 KEYS: Final = frozenset(field.name for field in fields(Recipe))
-_SHARES: Final = ("canonical", "closeup", "restyle")
-_COUNTS: Final = ("positives", "averaging", "epoch_images", "threads")
+_SHARES: Final = ("canonical", "closeup", "restyle", "averaging")
+_COUNTS: Final = ("positives", "epoch_images", "threads")
 
 
 def recipe_from_values(values: dict[str, Any], source: str) -> Recipe:

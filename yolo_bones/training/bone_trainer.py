@@ -84,7 +84,8 @@ class BoneTrainer(SegmentationTrainer):
         # Ultralytics does this on CUDA only; on this CPU a step takes 14 % less.
         self.model.to(memory_format=torch.channels_last)
         if self.recipe.averaging:
-            self.ema.decay = _decay_over(self.recipe.averaging)
+            steps = self.epochs * len(self.train_loader) / max(1.0, self.args.nbs / self.batch_size)
+            self.ema.decay = _decay_over(max(1.0, self.recipe.averaging * steps))
 
     def optimizer_step(self) -> None:
         """One step; one that is not finite is skipped, three in a row end the run.
@@ -147,7 +148,7 @@ class BoneTrainer(SegmentationTrainer):
             self.args.save_dir = str(Path(str(self.args.resume)).resolve().parent.parent)
 
 
-def _decay_over(steps: int) -> Callable[[int], float]:
+def _decay_over(steps: float) -> Callable[[int], float]:
     """Share of the average that stays at each update: that of `steps` steps in the long run, of all so far before."""
     return lambda updates: min(1.0 - 1.0 / steps, updates / (updates + 1.0))
 
