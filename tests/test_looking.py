@@ -134,8 +134,8 @@ def test_without_a_hand_the_plain_look_is_all() -> None:
     eye = Blind(hand())
     eye.least_unit_px = 1e9
     looks = gather_looks(eye, GREY, replace(CANONICAL, closeup=True), MERGING)
-    assert looks.counters == {"hand_searched_at_full_size": 1, "hand_not_found": 1}
-    assert [max(view.input_size.height, view.input_size.width) for view in eye.views] == [160, 320]
+    assert looks.counters == {"hand_searched_at_full_size": 1, "hand_searched_turned": 1, "hand_not_found": 1}
+    assert [max(view.input_size.height, view.input_size.width) for view in eye.views] == [160, 320, 160, 160, 160]
     (only,) = looks.candidates
     assert only.view is eye.views[1]
     assert looks.frame is None
@@ -154,10 +154,49 @@ def test_a_canonical_look_that_shows_no_hand_is_dismissed() -> None:
     eye = Blind(hand(tilt_deg=20.0))
     eye.upright_only = True
     looks = gather_looks(eye, GREY, CANONICAL, MERGING)
-    assert looks.counters == {"canonical_look_dismissed": 1}
+    assert looks.counters == {"hand_searched_turned": 1, "canonical_look_dismissed": 1}
     (only,) = looks.candidates
     np.testing.assert_array_equal(only.view.matrix, fit_letterbox(SIZE, 320, 32).matrix)
     assert len(gather_looks(eye, GREY, replace(CANONICAL, first_look_px=320), MERGING).candidates) == 1
+
+
+class Upright(Eye):
+    """Sees hands whose fingers point up, to within 60 degrees."""
+
+    def sees(self, view: View) -> bool:
+        return bool((view.matrix[:, :2] @ self.frame.distalward_xy)[1] / view.scale < -0.5)
+
+    def confidence(self, view: View) -> np.ndarray:
+        return super().confidence(view) * self.sees(view)
+
+
+class Mistaken(Upright):
+    """And takes any other for one that lies the other way round, half as sure."""
+
+    def detect(self, grey: np.ndarray, view: View) -> Candidates:
+        if self.sees(view):
+            return super().detect(grey, view)
+        right = self.frame
+        self.frame = replace(right, thumbward_xy=-right.thumbward_xy, distalward_xy=-right.distalward_xy)
+        try:
+            seen = super().detect(grey, view)
+        finally:
+            self.frame = right
+        return replace(seen, scores=seen.scores * np.float32(0.5))
+
+
+@pytest.mark.parametrize(("kind", "tilt_deg"), [(Upright, 90.0), (Upright, -95.0), (Upright, 170.0), (Mistaken, 170.0)])
+def test_a_hand_that_lies_otherwise_is_found_in_the_turned_image(kind: type[Upright], tilt_deg: float) -> None:
+    eye = kind(hand(False, tilt_deg))
+    looks = gather_looks(eye, GREY, CANONICAL, MERGING)
+    assert looks.frame is not None
+    assert (looks.counters["hand_searched_turned"], looks.counters["hand_found_turned"]) == (1, 1)
+    assert corner_shift(looks.frame, eye.frame) < 0.05
+    np.testing.assert_allclose(middles(looks.merged(MERGING).channels), eye.centres(), atol=0.5)
+    assert looks.spare is not None
+    first = looks.spare.view.to_input(eye.centres())
+    assert (first > 0.0).all()
+    assert (first < [looks.spare.view.input_size.width, looks.spare.view.input_size.height]).all()
 
 
 class OneSided(Eye):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.anatomy import HandFrame
+from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
 from yolo_bones.hand_finding import find_hand
 from yolo_bones.hand_fit import HandFit
@@ -39,6 +40,8 @@ FIRST_LOOK_PX: Final = 320
 TURNS: Final = (-10.0, 10.0)
 ZOOMS: Final = (0.85, 1.15)
 """What `--tta` turns (degrees) and zooms by."""
+SEARCH_TURNS: Final = (180.0, 90.0, -90.0)
+"""How the image is turned, in degrees, where no hand stands out in it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ class LookSettings:
         least_support: a fit of the hand with less support counts as no hand (0.60 was the least of those hands, 0.27
             the most of a hand of the other side).
         side_doubt: both sides are looked at where the other side has this part of the fit's support.
+        turn_doubt: the hand is searched in the image turned by quarters where the confidences of the canonical look's
+            bones add up to less than this part of 29 (0.79 at least of 8 phantom hands, 0.55 at most where the hand lay
+            upside down and was taken for one that does not).
         moved: the canonical look is repeated where its own fit moves a corner of the window by more, in lengths of the
             third metacarpal.
     """
@@ -78,6 +84,7 @@ class LookSettings:
     zooms: tuple[float, ...] = ()
     least_support: float = 0.4
     side_doubt: float = 0.7
+    turn_doubt: float = 0.65
     moved: float = 0.3
 
     def __post_init__(self) -> None:
@@ -177,6 +184,19 @@ def corner_shift(one: HandFrame, other: HandFrame, window: HandWindow = CANONICA
     return float(np.linalg.norm(places[0] - places[1], axis=1).max() / one.unit_px)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hand:
+    """A hand that was found: the look that found it, the canonical one, and the frame that the latter fits."""
+
+    first: Candidates
+    canonical: Candidates
+    frame: HandFrame
+
+    @property
+    def bones_seen(self) -> float:
+        return total_confidence(self.canonical)
+
+
 class _Looking:
     """One image while it is looked at."""
 
@@ -190,20 +210,40 @@ class _Looking:
         if not (settings.canonical or settings.closeup):
             return self._gathered([self._look_at_all(settings.longest_px)], None)
         seen, fit = self._find_hand()
-        if fit is None:
-            self.counters["hand_not_found"] += 1
-            return self._gathered([seen], None)
-        if not settings.canonical:
-            return self._gathered([seen], fit.frame)
-        canonical, frame = self._canonical(self._settle_side(fit))
-        if frame is not None:
-            if settings.keep_first:
-                return self._gathered([seen, canonical], frame)
-            return replace(self._gathered([canonical], frame), spare=seen)
-        self.counters["canonical_look_dismissed"] += 1
+        hand = self._hand_of(seen, fit) if settings.canonical else None
+        if settings.canonical and (hand is None or hand.bones_seen < settings.turn_doubt * BONE_COUNT):
+            hand = self._turned_hand(hand)
+        if hand is not None and settings.keep_first:
+            return self._gathered([hand.first, hand.canonical], hand.frame)
+        if hand is not None:
+            return replace(self._gathered([hand.canonical], hand.frame), spare=hand.first)
+        if fit is None or settings.canonical:
+            self.counters["hand_not_found" if fit is None else "canonical_look_dismissed"] += 1
         if seen.view.input_size != self._whole(settings.longest_px).input_size:
             seen = self._look_at_all(settings.longest_px)
-        return self._gathered([seen], None)
+        return self._gathered([seen], None if settings.canonical or fit is None else fit.frame)
+
+    def _hand_of(self, seen: Candidates, fit: HandFit | None) -> _Hand | None:
+        """What the canonical look shows of a hand that a first look has found; None where it shows none."""
+        if fit is None:
+            return None
+        canonical, frame = self._canonical(self._settle_side(fit))
+        return None if frame is None else _Hand(seen, canonical, frame)
+
+    def _turned_hand(self, upright: _Hand | None) -> _Hand | None:
+        """The hand as it is found in the image turned by quarters, where more is seen of it than upright."""
+        self.counters["hand_searched_turned"] += 1
+        whole = self._whole(self.settings.first_look_px)
+        net, (height, width) = whole.input_size, (self.size.height * whole.scale, self.size.width * whole.scale)
+        fitting = min(1.0, net.width / height, net.height / width)
+        views = [turned(whole, turn_deg=turn, zoom=1.0 if turn == 180.0 else fitting) for turn in SEARCH_TURNS]
+        seen = max(map(self._detect, views), key=total_confidence)
+        least = 0.0 if upright is None else upright.bones_seen
+        hand = self._hand_of(seen, self._supported(seen)) if total_confidence(seen) > least else None
+        if hand is None or hand.bones_seen <= least:
+            return upright
+        self.counters["hand_found_turned"] += 1
+        return hand
 
     def _gathered(self, seen: list[Candidates], frame: HandFrame | None) -> Looks:
         """What was seen so far and everything that needs no decision any more."""

@@ -31,7 +31,7 @@ def change_greys(grey: NDArray[np.uint8], chance: np.random.Generator, strength:
     plane = _focus(plane, chance, strength)
     if chance.random() < 0.5 * strength:
         plane = plane + _noise(plane.shape, chance)
-    if chance.random() < 0.03 * strength:
+    if chance.random() < 0.08 * strength:
         plane = 1.0 - plane
     return np.asarray(np.clip(plane * 255.0, 0.0, 255.0) + 0.5).astype(np.uint8)
 
