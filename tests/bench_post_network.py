@@ -18,15 +18,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
+from yolo_bones.detector.looking import LookSettings
 from yolo_bones.detector.network import Detector
+from yolo_bones.detector.prediction import Predictor
+from yolo_bones.detector.stored_settings import read_settings
 from yolo_bones.detector.weights import SHIPPED
-from yolo_bones.merger import merge_candidates
+from yolo_bones.merger import MergeSettings, merge_candidates
 from yolo_bones.metrics import dice_per_channel
 from yolo_bones.phantom.patients import draw_patient, row_texts
 from yolo_bones.phantom.settings import PhantomSettings
@@ -93,7 +97,7 @@ def main() -> None:
     if len(sys.argv) == 4:
         print(added_memory_mb(sys.argv[2], Path(sys.argv[3])))
         return
-    image, candidates = one_image()
+    image, detector, candidates = one_image()
     truth = row_texts(image, SIZE)
     calls = CALLS
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
@@ -116,6 +120,32 @@ def main() -> None:
         medians[name] = wall
         print(f"{name:<22}{wall:>9.1f}{cpu:>9.1f}{peaks[name]:>9.0f}{dice(calls[name](candidates), truth):>8.4f}")
     print(f"ratio {medians['stock ultralytics'] / medians['yolo_bones.merger']:.0f}x")
+    as_shipped(detector, image.pixels, truth)
+
+
+def as_shipped(detector: Detector, grey: np.ndarray, truth: list[str]) -> None:
+    """From grey levels to texts: what the looks of the network take, and everything after it."""
+    stored = read_settings(SHIPPED, detector.weights.sha256)
+    assert stored is not None
+    look, merging = stored.look_settings(LookSettings()), stored.merge_settings(MergeSettings())
+    ways = {
+        "one plain look": replace(look, canonical=False, closeup=False),
+        "without close-up": replace(look, closeup=False),
+        "as shipped": look,
+        "with --tta flip": replace(look, flips=True),
+    }
+    predictors = {name: Predictor(detector, way, merging) for name, way in ways.items()}
+    texts = {name: predictor.predict(grey, "one.png")["texts"] for name, predictor in predictors.items()}
+    order = [name for name in ways for _ in range(ROUNDS)]
+    random.Random(1).shuffle(order)
+    for predictor in predictors.values():
+        predictor.times_ms.clear()
+    for name in order:
+        predictors[name].predict(grey, "one.png")
+    print(f"{'shipped settings':<22}{'looks ms':>9}{'rest ms':>9}{'total':>9}{'Dice':>8}")
+    for name, predictor in predictors.items():
+        looks, rest = (statistics.median(column) for column in zip(*predictor.times_ms, strict=True))
+        print(f"{name:<22}{looks:>9.0f}{rest:>9.1f}{(looks + rest) / looks:>8.2f}x{dice(texts[name], truth):>8.4f}")
 
 
 def one_image() -> tuple:
@@ -125,7 +155,7 @@ def one_image() -> tuple:
     detector = Detector(SHIPPED, 640)
     candidates = detector.detect(image.pixels)
     torch.set_num_threads(1)
-    return image, candidates
+    return image, detector, candidates
 
 
 def peak_in_fresh_process(name: str, stored: Path) -> float:
