@@ -136,7 +136,7 @@ sweep: $(STAMP) $(DEMO)/raw/report.json ## SOURCE=images TRUTH=csv: what each st
 faults: $(STAMP) ## kill a vote of real-sized files 100 times (5 minutes)
 	$(PY) -m tests.kill_ensemble --images 300 --kills 100
 
-clean: ## remove outputs and caches; .venv, the data in datasets/ and the trainings of make folds stay
-	@if [ -d out ]; then find out -mindepth 1 -maxdepth 1 -not -path "$(FOLDS_OUT)" -exec rm -rf {} +; fi
-	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove outputs and caches; .venv, the data in datasets/ and trainings (runs/, FOLDS_OUT) stay
+	@if [ -d out ]; then find out -mindepth 1 -maxdepth 1 -not -name "$(word 2,$(subst /, ,$(patsubst ./%,%,$(FOLDS_OUT))))" -exec rm -rf {} +; fi
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -25,7 +25,7 @@ import numpy as np
 
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
-from yolo_bones.detector.looking import LookSettings
+from yolo_bones.detector.look_settings import LookSettings
 from yolo_bones.detector.network import Detector
 from yolo_bones.detector.prediction import Predictor
 from yolo_bones.detector.stored_settings import read_settings

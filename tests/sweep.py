@@ -20,7 +20,7 @@ import numpy as np
 
 from tests.ablation import is_bent
 from yolo_bones.bones import BONES, GROUPS
-from yolo_bones.detector.looking import TURNS, ZOOMS, LookSettings
+from yolo_bones.detector.look_settings import TURNS, ZOOMS, LookSettings
 from yolo_bones.detector.network import Detector
 from yolo_bones.detector.prediction import Predictor
 from yolo_bones.detector.stored_settings import read_settings

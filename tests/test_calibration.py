@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.test_looking import GREY, UNIT_PX, Eye, hand
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS
-from yolo_bones.calibrate_rle import MOST_NOTE
+from yolo_bones.calibrate_rle import MOST_NOTE, _measure
 from yolo_bones.calibrate_rle import main as calibrate
 from yolo_bones.calibration import (
     STEPS,
@@ -27,11 +30,13 @@ from yolo_bones.calibration import (
     grid_with,
     left_out_dice,
 )
+from yolo_bones.detector.look_settings import LookSettings
+from yolo_bones.detector.looking import look
 from yolo_bones.evaluate_rle import main as evaluate
 from yolo_bones.export_rle import main as export
 from yolo_bones.merger import MergedBones, MergeSettings
 from yolo_bones.metrics import dice_per_channel
-from yolo_bones.rle import ImageSize, empty_masks, encode_crop, encode_logits, stack
+from yolo_bones.rle import ImageSize, empty_masks, encode, encode_crop, encode_logits, stack
 from yolo_bones.rle_table import write_rle_table
 
 SIZE = ImageSize(4, 6)
@@ -187,6 +192,26 @@ def test_calibration_writes_settings_that_export_picks_up(
     assert "thresholds stay as they are" in capsys.readouterr().err
     again = yaml.safe_load(weights.with_suffix(".yaml").read_text(encoding="utf-8"))
     assert again["thresholds"] == stored["thresholds"]
+
+
+class Broad(Eye):
+    """Its bones are so large that the canonical view cuts many of them."""
+
+    radius = 0.9 * UNIT_PX
+
+
+def test_what_is_calibrated_is_what_is_exported(tmp_path: Path) -> None:
+    """Dice of the present cut from counts is that of the masks; the first look completes bones in both."""
+    cv2.imwrite(str(tmp_path / "a.png"), GREY)
+    eye, merging = Broad(hand()), MergeSettings(box_margin=0.1)
+    looking = LookSettings(longest_px=320, first_look_px=320, canonical_px=320, canonical=True)
+    exported = look(eye, GREY, looking, merging)
+    assert exported.counters["spare_look_used"] > 2
+    blocks = np.zeros((BONE_COUNT, *GREY.shape), bool)
+    blocks[:, 200:500, 100:400] = True
+    curves = _measure(Namespace(quiet=True), eye, (looking, merging), [tmp_path / "a.png"], {"a.png": encode(blocks)})
+    measured = dice_of(curves, cut_of(merging))[0]
+    np.testing.assert_allclose(measured, dice_per_channel(exported.channels, encode(blocks)), atol=1e-6)
 
 
 def test_a_note_that_the_file_would_not_take_is_refused_before_anything_is_measured(

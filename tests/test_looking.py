@@ -11,9 +11,10 @@ from tests.test_views import SIZE, frame_of
 from yolo_bones.anatomy import TYPICAL, HandFrame
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS, HAND_BONES
 from yolo_bones.candidates import Candidates
-from yolo_bones.detector.looking import LookSettings, corner_shift, gather_looks, look, other_side, twins
+from yolo_bones.detector.look_settings import LookSettings
+from yolo_bones.detector.looking import corner_shift, gather_looks, look, other_side, twins
 from yolo_bones.detector.prediction import Predictor, TimedLooker
-from yolo_bones.merger import MergeSettings, merge_candidates
+from yolo_bones.merger import MergeSettings, merge_candidates, merge_views
 from yolo_bones.rle import ImageSize, decode
 from yolo_bones.views import View, fit_letterbox
 
@@ -197,6 +198,44 @@ def test_a_hand_that_lies_otherwise_is_found_in_the_turned_image(kind: type[Upri
     first = looks.spare.view.to_input(eye.centres())
     assert (first > 0.0).all()
     assert (first < [looks.spare.view.input_size.width, looks.spare.view.input_size.height]).all()
+
+
+def test_a_hand_at_one_end_of_a_long_image_is_not_cut_off_when_the_image_is_turned() -> None:
+    eye = Upright(replace(hand(False, 90.0), origin_xy=np.array([250.0, 570.0])))
+    looks = gather_looks(eye, GREY, CANONICAL, MERGING)
+    assert looks.counters["hand_found_turned"] == 1
+    assert looks.spare is not None
+    first = looks.spare.view.to_input(eye.centres())
+    assert (first > 0.0).all()
+    assert (first < [looks.spare.view.input_size.width, looks.spare.view.input_size.height]).all()
+
+
+class Lured(Eye):
+    """Sure of what it sees in small turned looks; no surer than before when it looks closely."""
+
+    def confidence(self, view: View) -> np.ndarray:
+        lured = max(view.input_size.width, view.input_size.height) == 160 and not view.is_upright
+        return super().confidence(view) * (1.0 if lured else 0.4)
+
+
+def test_a_turned_hand_that_is_no_better_changes_nothing() -> None:
+    looks = gather_looks(Lured(hand()), GREY, CANONICAL, MERGING)
+    assert looks.counters == {"hand_searched_turned": 1}
+    assert looks.spare is not None
+    assert looks.spare.view.is_upright
+
+
+def test_a_spare_look_has_no_say_about_where_the_hand_lies() -> None:
+    settings = MergeSettings(box_margin=0.1, place_prior=1.0, tidy=True)
+    eye = Eye(hand())
+    looks = gather_looks(eye, GREY, CANONICAL, MERGING)
+    frame = hand()
+    eye.frame = replace(frame, thumbward_xy=-frame.thumbward_xy, distalward_xy=-frame.distalward_xy)
+    wrong = eye.detect(GREY, fit_letterbox(SIZE, 320, 32))
+    surer = replace(wrong, scores=wrong.scores / np.float32(0.9))
+    with_spare, without = (merge_views(looks.candidates, settings, spare=spare) for spare in (surer, None))
+    assert with_spare.channels.equals(without.channels)
+    assert set(with_spare.counters) - {"look_disagrees"} == set(without.counters)
 
 
 class OneSided(Eye):

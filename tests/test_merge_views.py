@@ -270,8 +270,51 @@ def test_a_spare_look_completes_what_is_cut_and_has_no_say_elsewhere() -> None:
     assert (radius[352:] == wide[352:]).all()
     assert (radius[:340] != channel(alone, "Radius")[:340]).sum() < 20
     assert merged.channels[CLASS_IDS["Ulna"]].equals(merge_views([spare]).channels[CLASS_IDS["Ulna"]])
-    elsewhere = look(WHOLE, {"Radius": disc((300.0, 100.0), 60.0)})
-    assert merge_views([closeup], spare=elsewhere).channels.equals(alone.channels)
+    elsewhere = merge_views([closeup], spare=look(WHOLE, {"Radius": disc((300.0, 100.0), 60.0)}))
+    assert elsewhere.channels.equals(alone.channels)
+    assert elsewhere.counters == {"look_disagrees": 1}
+
+
+@pytest.mark.parametrize(
+    ("score", "least", "spare_decides"), [(0.02, 0.1, True), (0.12, 0.1, False), (0.02, 0.01, False)]
+)
+def test_a_spare_look_decides_where_no_other_is_sure_enough(score: float, least: float, spare_decides: bool) -> None:
+    """Both see the bone whole, the spare 6 pixels larger."""
+    unsure = look(WHOLE, {"Lunate": disc((256.0, 250.0), 40.0, score=score)})
+    spare = look(VIEWS["mirrored"], {"Lunate": disc((256.0, 250.0), 46.0, score=0.9)})
+    merged = merge_views([unsure], MergeSettings(least_confidence=least), spare=spare)
+    assert channel(merged, "Lunate").sum() == pytest.approx(np.pi * (46.0 if spare_decides else 40.0) ** 2, rel=0.02)
+    assert merged.counters == ({"spare_look_used": 1} if spare_decides else {})
+
+
+def test_a_cut_sliver_that_is_hardly_seen_does_not_outweigh_the_spare_look() -> None:
+    sliver = look(window(160, 352), {"Radius": disc((150.0, 352.0), 30.0, score=0.1)})
+    whole = look(WHOLE, {"Radius": disc((300.0, 430.0), 70.0, score=0.9)})
+    merged = merge_views([sliver], spare=whole)
+    assert merged.channels.equals(merge_views([whole]).channels)
+    assert merged.confidence[CLASS_IDS["Radius"]] == np.float32(0.9)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.25])
+def test_a_border_that_lies_in_the_image_in_part_is_a_border(scale: float) -> None:
+    """The look shows columns 300 to 620 of 450; the middle of its lower side, at column 460, lies outside the image."""
+    size = ImageSize(round(192 * scale), round(320 * scale))
+    view = View(SIZE, size, np.array([[scale, 0.0, -300 * scale], [0.0, scale, -160 * scale]]))
+    bones = {"Radius": disc((380.0, 352.0), 60.0)}
+    merged, whole = merge_views([look(view, bones)], spare=look(WHOLE, bones)), merge_views([look(WHOLE, bones)])
+    made, full = channel(merged, "Radius"), channel(whole, "Radius")
+    assert merged.counters == {"spare_look_used": 1}
+    assert made[345:365, 380].all()
+    assert (made != full).sum() < 0.02 * full.sum()
+
+
+def test_no_rim_where_the_image_ends_at_the_border() -> None:
+    """Of two looks at a bone at the image's lower edge one ends there, one shows more: their mean to the last row."""
+    ulna = {one: {"Ulna": plateau(120.0, 500.0, 372.0, 620.0, one)} for one in (3.0, 1.0)}
+    looks = [look(WHOLE, ulna[3.0]), look(turned(WHOLE, zoom=0.8), ulna[1.0])]
+    settings = MergeSettings(box_margin=0.0, look_fineness=0.0)
+    top, left, logits = merge_views(looks, settings, keep_logits=True).logits[CLASS_IDS["Ulna"]]
+    assert logits[[618 - top, 600 - top], 200 - left] == pytest.approx(2.0, abs=1e-2)
 
 
 def test_a_bone_that_the_image_itself_cuts_is_not_cut_by_a_look() -> None:

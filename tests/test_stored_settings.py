@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from yolo_bones.bones import BONES
-from yolo_bones.detector.looking import TURNS, LookSettings
+from yolo_bones.detector.look_settings import TURNS, LookSettings
 from yolo_bones.detector.stored_settings import (
     Calibration,
     StoredSettings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from yolo_bones.logit_crops import enlargement
 from yolo_bones.merger import MergeSettings
 from yolo_bones.rle_table import open_rle_table
 from yolo_bones.ship_weights import main as ship
-from yolo_bones.train_bones import _forget_earlier_run, _warn_of_data
+from yolo_bones.train_bones import _checkpoints, _forget_earlier_run, _warn_of_data
 from yolo_bones.train_bones import main as train
 from yolo_bones.training.bone_data import BoneDataset, build_loader
 from yolo_bones.training.bone_loss import BoneLoss, _enlarged
@@ -150,6 +151,33 @@ def test_a_run_begins_with_weights_made_for_other_classes(
     assert all(torch.allclose(begun.get_parameter(name), ended.get_parameter(name), atol=1e-3) for name in shared)
 
 
+def test_weights_that_a_run_begins_with_are_those_that_it_takes(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.pt", tmp_path / "other.PT"
+    for path in (one, other):
+        path.write_bytes((ROOT / "weights" / "bones-n.pt").read_bytes())
+    for given, names in (
+        ({"model": str(one)}, ["one.pt"]),
+        ({"model": str(one), "pretrained": False}, []),
+        ({"model": str(one), "pretrained": str(other.with_suffix(".pt"))}, ["other.pt"]),
+        ({"model": "yolov8n-seg.yaml", "pretrained": str(one)}, ["one.pt"]),
+        ({"model": "yolov8n-seg.yaml"}, []),
+    ):
+        other.with_suffix(".pt").write_bytes(one.read_bytes())
+        assert list(_checkpoints(arguments_of_new_run(given))) == names
+    with pytest.raises(InputError, match=r"expected a \.pt file"):
+        _checkpoints(arguments_of_new_run({"model": str(other)}))
+
+
+def test_a_run_from_before_weights_were_averaged_goes_on_as_it_began(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "r")
+    (tmp_path / "r" / "manifest.json").unlink()
+    recipe = tmp_path / "r" / "recipe.yaml"
+    values = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    assert values.pop("averaging") == 0.05
+    recipe.write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert arguments_of_interrupted_run(tmp_path / "r" / "weights" / "last.pt", {}).recipe.averaging == 0.0
+
+
 def best_of(capsys: pytest.CaptureFixture) -> str:
     """What the command printed last."""
     return str(capsys.readouterr().out.splitlines()[-1])
@@ -272,19 +300,24 @@ def test_what_an_earlier_run_of_the_same_name_left_is_not_taken_for_the_new_one(
 
 
 def test_weights_are_averaged_over_steps(data: Path, tmp_path: Path) -> None:
-    a_step_a_batch = {**tiny(data, tmp_path), "epochs": 1, "nbs": 2}
-    trainer = BoneTrainer(a_step_a_batch, Recipe(epoch_images=6, threads=1, averaging=1.0))
+    """Two epochs of four batches of two, a step every four images: three of the four steps are averaged."""
+    arguments = {**tiny(data, tmp_path), "epochs": 2, "nbs": 4, "warmup_epochs": 0.0}
+    trainer = BoneTrainer(arguments, Recipe(epoch_images=8, threads=1, averaging=0.75))
     seen: list[torch.Tensor] = []
 
     def remember(run: Any) -> None:
-        seen.append(next(run.model.parameters()).detach().clone())
+        weights = next(run.model.parameters()).detach().clone()
+        if not seen or not torch.equal(weights, seen[-1]):
+            seen.append(weights)
 
     trainer.add_callback("on_train_start", remember)
     trainer.add_callback("on_train_batch_end", remember)
     trainer.train()
-    assert len(seen) == 4
-    first, second, third, last = (weights.double() for weights in seen)
-    average = ((((first + second) / 2) * 2 + third) / 3 * 2 + last) / 3  # never less than a third for the newest
+    assert len(seen) == 5
+    average = seen[0].double()
+    for step, weights in enumerate(seen[1:], start=1):
+        newest = max(1 / 3, 1 / (step + 1))
+        average = (1 - newest) * average + newest * weights.double()
     torch.testing.assert_close(next(trainer.ema.ema.parameters()).double(), average, atol=1e-6, rtol=1e-5)
 
 

@@ -154,6 +154,16 @@ def test_shipping_warns_of_settings_that_serve_other_weights(tmp_path: Path, cap
         assert beside.read_text(encoding="utf-8") == content
 
 
+def test_settings_of_other_weights_do_not_go_along(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source = tmp_path / "source.pt"
+    source.write_bytes(SHIPPED.read_bytes())
+    for number, content in enumerate((f"sha256: {'f' * 64}\n", "not settings")):
+        source.with_suffix(".yaml").write_text(content, encoding="utf-8")
+        assert ship([str(source), str(tmp_path / f"{number}.pt")]) == 0
+        assert "source.yaml is not for these weights and does not go along" in capsys.readouterr().err
+        assert not (tmp_path / f"{number}.yaml").exists()
+
+
 def test_stock_ultralytics_opens_the_shipped_weights() -> None:
     from ultralytics import YOLO
 

@@ -45,7 +45,7 @@ from yolo_bones.rle import RunLengthMasks
 from yolo_bones.rle_table import open_rle_table
 
 if TYPE_CHECKING:
-    from yolo_bones.detector.looking import LookSettings
+    from yolo_bones.detector.look_settings import LookSettings
     from yolo_bones.detector.network import Detector
     from yolo_bones.detector.stored_settings import StoredSettings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -12,9 +13,8 @@ from numpy.typing import NDArray
 from yolo_bones.candidates import Candidates
 from yolo_bones.fused_bones import FusedBones
 from yolo_bones.logit_crops import ABSENT, LogitCrop
-from yolo_bones.look_means import mean_crop, shows
+from yolo_bones.look_means import LookArea, mean_by_votes, mean_where_all_look, union_of
 from yolo_bones.merge_settings import MergeSettings
-from yolo_bones.views import View
 
 CLEARLY_NOT: Final = -6.0
 """Where a look's box does not reach it says no, this clearly; its logits are not trusted to say it any clearer."""
@@ -50,27 +50,29 @@ def look_weights(
         looks: at one image.
         fused: the bones of each.
         settings: powers and least confidences.
-        counters: looks that give way and bones that the spare look completes are counted here.
-        has_spare: the last look is a spare one: it counts little for bones that all others cut, and fully for those
-            that no other has seen.
+        counters: looks that give way are counted here.
+        has_spare: the last look is a spare one. It counts little for bones that the others cut, fully for those that
+            none of them is sure enough of, and else not at all.
     """
     confidence = np.stack([one.confidence for one in fused]).astype(np.float64)
     seen = (confidence >= settings.least_seen) & (confidence.max(axis=0) >= settings.least_confidence)
     cut = np.stack([cut_by_crop(look, one) for look, one in zip(looks, fused, strict=True)])
     cut |= _reaches_beyond(looks, fused, confidence, seen & ~cut)
-    counting = seen & (np.arange(len(looks)) < len(looks) - has_spare)[:, None]
+    counting = seen.copy()
+    if has_spare:
+        counting[-1] = False
+        surer = np.where(cut, WHOLE_CONFIDENCE * confidence[-1], settings.least_confidence)
+        counting &= ~(seen[-1] & (confidence < surer))
     gives_way = counting & cut & _another_sees_more(looks, fused, np.where(counting, confidence, 0.0), cut)
     counters["look_cuts_bone"] += int(gives_way.sum())
     whole = (counting & ~cut).any(axis=0)
     scales = np.array([look.view.scale for look in looks])[:, None]
-    weights = np.where(counting, confidence**settings.look_confidence * scales**settings.look_fineness, 0.0)
-    weights[gives_way] = 0.0
-    counting &= ~(gives_way & whole)
-    weights = np.where(gives_way & ~whole, LITTLE * weights.max(axis=0), weights)
+    weights = confidence**settings.look_confidence * scales**settings.look_fineness
+    weights = np.where(counting & ~gives_way, weights, 0.0)
+    little = LITTLE * weights.max(axis=0)
+    weights = np.where(gives_way & ~whole, little, weights)
     if has_spare:
-        completes = seen[-1] & ~whole
-        counters["spare_look_used"] += int(completes.sum())
-        weights[-1] = np.where(completes, np.where(counting.any(axis=0), LITTLE * weights.max(axis=0), 1.0), 0.0)
+        weights[-1] = np.where(seen[-1] & ~whole, np.where(little > 0.0, little, 1.0), 0.0)
     return weights
 
 
@@ -147,7 +149,7 @@ def _middles_of_sides(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def fuse_looks(
     crops: Sequence[LogitCrop],
-    views: Sequence[View],
+    areas: Sequence[LookArea],
     weights: NDArray[np.float64],
     threshold: float,
     settings: MergeSettings,
@@ -157,7 +159,7 @@ def fuse_looks(
 
     Args:
         crops: of one bone, one a look; they are overwritten.
-        views: of the looks.
+        areas: of the looks.
         weights: (looks,), 0 where a look does not count.
         threshold: the logit above which a pixel belongs to the bone.
         settings: how well looks must agree.
@@ -167,15 +169,22 @@ def fuse_looks(
         The mean over the union of the crops (a single look's crop as it is), and which looks it is made of.
     """
     used = (weights > 0.0) & np.array([crop[2].size > 0 for crop in crops])
-    if used.sum() > 1:
-        pairs = [pair for pair, use in zip(zip(crops, views, strict=True), used.tolist(), strict=True) if use]
-        used[used] = _agreeing(pairs, weights[used], threshold, settings)
-        counters["look_disagrees"] += int((weights > 0.0).sum() - used.sum())
-    chosen = [crop for crop, use in zip(crops, used, strict=True) if use]
-    if len(chosen) < 2:
-        return (chosen[0] if chosen else ABSENT), used
-    chosen_views = [view for view, use in zip(views, used, strict=True) if use]
-    return mean_crop(chosen, chosen_views, weights[used], clear_no(threshold)), used
+    if used.sum() < 2:
+        return next((crop for crop, use in zip(crops, used, strict=True) if use), ABSENT), used
+    chosen = np.flatnonzero(used).tolist()
+    union = union_of([crops[one] for one in chosen])
+    all_look = all(areas[one].shows(union) for one in chosen)
+    masks = [_on_lattice(crops[one], threshold) for one in chosen]
+    seen_areas = None if all_look else [areas[one] for one in chosen]
+    used[chosen] = _agreeing(masks, seen_areas, weights[used], settings)
+    counters["look_disagrees"] += int((weights > 0.0).sum() - used.sum())
+    chosen = np.flatnonzero(used).tolist()
+    agreed, floor = [crops[one] for one in chosen], clear_no(threshold)
+    if len(chosen) == 1:
+        return agreed[0], used
+    if all_look:
+        return mean_where_all_look(agreed, weights[used], floor), used
+    return mean_by_votes(agreed, [areas[one] for one in chosen], weights[used], floor), used
 
 
 def clear_no(threshold: float) -> float:
@@ -184,15 +193,27 @@ def clear_no(threshold: float) -> float:
 
 
 def _agreeing(
-    pairs: Sequence[tuple[LogitCrop, View]], weights: NDArray[np.float64], threshold: float, settings: MergeSettings
+    masks: Sequence[LatticeMask],
+    areas: Sequence[LookArea] | None,
+    weights: NDArray[np.float64],
+    settings: MergeSettings,
 ) -> NDArray[np.bool_]:
-    """Which looks agree with the one that the weightiest others agree with most, each two where both look."""
-    masks = [(_on_lattice(crop, threshold), view) for crop, view in pairs]
-    overlaps = np.array([[_mask_iou(_seen_by(b, one), _seen_by(a, other)) for other, b in masks] for one, a in masks])
+    """Which looks agree with the one that the weightiest others agree with most.
+
+    Args:
+        masks: what each look sees.
+        areas: of the looks; two are compared where both look. None where every look shows all masks.
+        weights: of the looks.
+        settings: how well they must agree.
+    """
+    overlaps = np.ones((len(masks), len(masks)))
+    for one, other in itertools.combinations(range(len(masks)), 2):
+        first, second = masks[one], masks[other]
+        if areas is not None:
+            first, second = _seen_in(areas[other], first), _seen_in(areas[one], second)
+        overlaps[one, other] = overlaps[other, one] = _mask_iou(first, second)
     best = int((overlaps @ weights).argmax())
-    agreeing = overlaps[best] >= settings.look_iou
-    agreeing[best] = True
-    return np.asarray(agreeing)
+    return np.asarray(overlaps[best] >= settings.look_iou)
 
 
 def _on_lattice(crop: LogitCrop, threshold: float) -> LatticeMask:
@@ -202,20 +223,17 @@ def _on_lattice(crop: LogitCrop, threshold: float) -> LatticeMask:
     return first_row, first_column, sampled > threshold
 
 
-def _seen_by(view: View, mask: LatticeMask) -> LatticeMask:
-    """A mask without what lies outside a view."""
+def _seen_in(area: LookArea, mask: LatticeMask) -> LatticeMask:
+    """A mask without what lies outside of where another look looks."""
     first_row, first_column, sampled = mask
     rows, columns = (
         (start + np.arange(n)) * LATTICE_PX + 0.5 for start, n in zip(mask[:2], sampled.shape, strict=True)
     )
-    if sampled.size == 0 or shows(view, (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)):
-        return mask
-    x, y = np.moveaxis(view.to_input(np.stack(np.meshgrid(columns, rows), axis=-1)), -1, 0)
-    inside = (x > 0.0) & (y > 0.0) & (x < view.input_size.width) & (y < view.input_size.height)
-    return first_row, first_column, sampled & inside
+    return first_row, first_column, sampled & area.contains(np.stack(np.meshgrid(columns, rows), axis=-1))
 
 
 def _mask_iou(first: LatticeMask, second: LatticeMask) -> float:
+    """1 for two empty ones: looks at different parts of a bone do not contradict each other."""
     (top_a, left_a, a), (top_b, left_b, b) = first, second
     top, left = max(top_a, top_b), max(left_a, left_b)
     bottom = max(top, min(top_a + a.shape[0], top_b + b.shape[0]))
@@ -225,4 +243,5 @@ def _mask_iou(first: LatticeMask, second: LatticeMask) -> float:
         for row, column, mask in ((top_a, left_a, a), (top_b, left_b, b))
     )
     shared = int(np.count_nonzero(part_a & part_b)) if part_a.size else 0
-    return shared / max(int(np.count_nonzero(a)) + int(np.count_nonzero(b)) - shared, 1)
+    either = int(np.count_nonzero(a)) + int(np.count_nonzero(b)) - shared
+    return shared / either if either else 1.0

@@ -14,7 +14,7 @@ from yolo_bones.command_line import count_argument, share_argument
 from yolo_bones.merger import MergeSettings
 
 if TYPE_CHECKING:
-    from yolo_bones.detector.looking import LookSettings
+    from yolo_bones.detector.look_settings import LookSettings
     from yolo_bones.detector.stored_settings import StoredSettings
     from yolo_bones.detector.weights import Weights
 
@@ -92,7 +92,7 @@ def resolve_settings(
         weights: loaded.
         stored: the file beside them, where it counts.
     """
-    from yolo_bones.detector.looking import FIRST_LOOK_PX, TURNS, ZOOMS, LookSettings
+    from yolo_bones.detector.look_settings import FIRST_LOOK_PX, TURNS, ZOOMS, LookSettings
 
     trained = min(max(weights.training_size or USUAL_PX, LEAST_PX), MOST_PX)
     look = LookSettings(
@@ -146,6 +146,8 @@ def warnings_of(
     ):
         if given and not has:
             found.append(f"{option} does nothing without {needed}")
+    if arguments.first_imgsz and look.canonical and arguments.first_imgsz > look.longest_px:
+        found.append(f"--first-imgsz {arguments.first_imgsz} is cut to --imgsz {look.longest_px}")
     if weights.overlap_mask:
         remedy = (
             "what smaller bones cover is filled in again (--no-repair-flattened leaves it)"

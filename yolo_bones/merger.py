@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.candidates import Candidates
 from yolo_bones.flattened import MaskCrop, restore_covered
-from yolo_bones.fused_bones import FusedBones, box_iou, fuse_by_class
+from yolo_bones.fused_bones import FusedBones, best_by_class, box_iou, fuse_by_class
 from yolo_bones.joint_identity import identify
 from yolo_bones.logit_crops import ABSENT, LogitCrop, logit_crops
 from yolo_bones.look_fusion import clear_no, fuse_looks, look_weights
+from yolo_bones.look_means import LookArea
 from yolo_bones.merge_settings import MergeSettings
 from yolo_bones.rle import RunLengthMasks, encode_crop, stack
 from yolo_bones.tidying import tidy_mask
@@ -79,8 +80,8 @@ def merge_views(
     Args:
         looks: candidates of one image, one or more views, before any suppression.
         settings: see `MergeSettings`.
-        spare: one more look, which completes bones that all others cut and finds those that no other has seen; it has
-            no say elsewhere.
+        spare: one more look, which completes bones that all others cut and finds those that none of them is sure enough
+            of; it has no say elsewhere, nor about where the hand lies.
         keep_logits: also hand over the logits of each box, for soft channels.
 
     Returns:
@@ -98,8 +99,8 @@ def merge_views(
     confidence = np.zeros(BONE_COUNT, dtype=np.float32)
     masks: list[MaskCrop] = []
     kept: list[LogitCrop] = []
-    looks = identify([*looks, spare] if spare else looks, settings, counters)
-    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, settings, counters, spare is not None)):
+    looks = identify(looks, settings, counters)
+    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, spare, settings, counters)):
         top, left, logits = crop
         confidence[class_id] = sureness
         masks.append((top, left, (logits > settings.threshold_of(class_id)).view(np.uint8)))
@@ -113,17 +114,20 @@ def merge_views(
 
 
 def _crops_of_looks(
-    looks: Sequence[Candidates], settings: MergeSettings, counters: Counter[str], has_spare: bool
+    looks: Sequence[Candidates], spare: Candidates | None, settings: MergeSettings, counters: Counter[str]
 ) -> Iterator[tuple[LogitCrop, float]]:
     """Each bone's logits, mean over the looks that count, and the confidence of the surest of these looks."""
     fused = [fuse_by_class(look, settings) for look in looks]
-    weights = look_weights(looks, fused, settings, counters, has_spare=has_spare)
+    if spare is not None:  # seldom needed for more than a bone or two
+        looks, fused = [*looks, spare], [*fused, best_by_class(spare)]
+    weights = look_weights(looks, fused, settings, counters, has_spare=spare is not None)
     confidence = np.stack([one.confidence for one in fused])
-    views = [look.view for look in looks]
+    areas = [LookArea(look.view) for look in looks]
     crops = [logit_crops(look, one, row > 0.0, settings) for look, one, row in zip(looks, fused, weights, strict=True)]
     for class_id, of_looks in enumerate(zip(*crops, strict=True)):
         threshold = settings.threshold_of(class_id)
-        crop, used = fuse_looks(of_looks, views, weights[:, class_id], threshold, settings, counters)
+        crop, used = fuse_looks(of_looks, areas, weights[:, class_id], threshold, settings, counters)
+        counters["spare_look_used"] += int(spare is not None and used[-1])
         sureness = float(confidence[used if used.any() else slice(None), class_id].max())
         yield (crop if sureness >= settings.least_confidence else ABSENT), sureness
 

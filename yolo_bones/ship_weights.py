@@ -11,10 +11,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolo_bones.command_line import run_command, say
 from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import refuse_to_overwrite, write_text
+
+if TYPE_CHECKING:
+    from yolo_bones.detector.stored_settings import StoredSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,11 +37,11 @@ def _ship(arguments: argparse.Namespace) -> int:
     for target in (arguments.target, listed):
         refuse_to_overwrite(target, arguments.overwrite)
 
-    from yolo_bones.detector.stored_settings import read_settings, settings_path
+    from yolo_bones.detector.stored_settings import settings_path
     from yolo_bones.detector.weights import load_weights
     from yolo_bones.training.shipping import ship_checkpoint
 
-    stored = read_settings(arguments.source, load_weights(arguments.source).sha256)
+    stored = _settings_of(arguments.source, load_weights(arguments.source).sha256)
     settings = settings_path(arguments.target)
     if stored is not None:
         refuse_to_overwrite(settings, arguments.overwrite)
@@ -50,6 +54,17 @@ def _ship(arguments: argparse.Namespace) -> int:
         write_text(settings, stored.text_for(shipped.sha256))
     _warn_of_stale_settings(arguments.target, shipped.sha256)
     return 0
+
+
+def _settings_of(source: Path, sha256: str) -> StoredSettings | None:
+    """Those beside the source; a file that is not for these weights, or of somebody else, does not go along."""
+    from yolo_bones.detector.stored_settings import read_settings, settings_path
+
+    try:
+        return read_settings(source, sha256)
+    except (InputError, RefusedError):
+        say(f"warning: {settings_path(source)} is not for these weights and does not go along")
+        return None
 
 
 def _warn_of_stale_settings(target: Path, sha256: str) -> None:

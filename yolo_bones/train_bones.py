@@ -88,11 +88,16 @@ def _checkpoints(made_with: TrainingArguments) -> dict[str, str]:
 
     def named(values: Mapping[str, Any]) -> list[Path]:
         names = (values.get("model"), values.get("pretrained"))
-        return [Path(name) for name in names if isinstance(name, str) and name.endswith(".pt")]
+        return [Path(name) for name in names if isinstance(name, str) and name.lower().endswith(".pt")]
 
     hashes = {path: load_weights(path, any_classes=True).sha256 for path in named(made_with.overrides)}
-    began_with = [path for path in named(made_with.record) if path in hashes or path.is_file()]
-    return {path.name: hashes.get(path) or load_weights(path, any_classes=True).sha256 for path in began_with}
+    pretrained = made_with.record.get("pretrained", True)
+    began_with = named({"pretrained": pretrained} if isinstance(pretrained, str) else made_with.record)
+    return {
+        path.name: hashes.get(path) or load_weights(path, any_classes=True).sha256
+        for path in began_with
+        if pretrained and (path in hashes or path.is_file())
+    }
 
 
 def _trainer(made_with: TrainingArguments, data: Path) -> Any:
@@ -175,7 +180,7 @@ def _warn_of_data(images: Path) -> None:
 
 def _write_settings(trainer: Any, recipe: Recipe) -> None:
     """Beside the weights: look as was trained, cut masks to boxes as wide as the loss trained them to be read."""
-    from yolo_bones.detector.looking import FIRST_LOOK_PX, LookSettings
+    from yolo_bones.detector.look_settings import FIRST_LOOK_PX, LookSettings
     from yolo_bones.detector.stored_settings import settings_path, settings_text
     from yolo_bones.training.native_dice import MARGIN
 

@@ -72,6 +72,8 @@ LEAST: Final = {"imgsz": 32, "batch": 1, "epochs": 1}
 TEXTS: Final = ("cfg", "data", "model", "name", "project", "resume")
 RESUMABLE: Final = ("threads", "device", "workers", "cache")
 """What may change when a run goes on: where it is computed, not what."""
+OF_OLDER_RUNS: Final = {"averaging": 0.0}
+"""What runs did before these keys were there."""
 EXPONENT: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 """Numbers that YAML takes for text unless they have a point and a sign."""
 
@@ -187,7 +189,7 @@ def arguments_of_interrupted_run(last: Path, given: Mapping[str, Any]) -> Traini
         raise InputError(last, "", f"last.pt of a run of train_bones, with {RECIPE_FILE} in its folder", "nothing")
     if (folder / MANIFEST_FILE).is_file():
         raise RefusedError(f"{last}: this run is finished, there is nothing to resume")
-    values = read_yaml(path)
+    values = {**OF_OLDER_RUNS, **read_yaml(path)}
     changed = sorted(
         key for key, value in given.items() if key not in RESUMABLE and (key not in values or values[key] != value)
     )

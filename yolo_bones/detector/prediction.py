@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from yolo_bones import soft
 from yolo_bones.candidates import Candidates
-from yolo_bones.detector.looking import Looker, LookSettings, look
+from yolo_bones.detector.look_settings import LookSettings
+from yolo_bones.detector.looking import Looker, look
 from yolo_bones.merger import MergedBones, MergeSettings
 from yolo_bones.rle import masks_to_row_texts
 from yolo_bones.views import View

@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 
 from yolo_bones.bones import BONES
-from yolo_bones.detector.looking import LookSettings
+from yolo_bones.detector.look_settings import LookSettings
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.merger import MergeSettings
 

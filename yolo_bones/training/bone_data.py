@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from yolo_bones.image_files import read_image_size
 from yolo_bones.rle import ImageSize
 from yolo_bones.training.draws import LookKind, PlainChanges, Sample, draw_sample
 from yolo_bones.training.labelled import LabelledImage, find_labelled, read_labelled
@@ -66,7 +67,7 @@ class BoneDataset(Dataset[tuple[Sample, Path]]):
 
     def plain_px(self) -> int:
         """Input pixels of the longer side of a whole image: the median over all of these, in whole strides."""
-        sizes = [self.image(index).size for index in range(len(self))]
+        sizes = [read_image_size(image) for image, _ in self.pairs]
         longest = [max(s.height, s.width) * min(self.size.height / s.height, self.size.width / s.width) for s in sizes]
         return max(STRIDE, round(float(np.median(longest)) / STRIDE) * STRIDE)
 
