@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,18 @@ def test_without_settings_nothing_is_looked_at() -> None:
     counters: Counter[str] = Counter()
     assert identify(looks, MergeSettings(), counters) is looks
     assert counters == {}
+
+
+def test_a_frame_that_is_known_is_not_searched() -> None:
+    """With the right one nothing changes; with one two metacarpals away no place tells."""
+    seen = look([*hand(without=["Lunate"]), right("Lunate", 0.5), (place("Hamate"), side("Hamate"), {"Lunate": 0.6})])
+    fit = find_hand(seen)
+    assert fit is not None
+    moved = replace(fit.frame, origin_xy=fit.frame.origin_xy + 2.0 * fit.frame.unit_px)
+    (searched,), (given,), (wrong,) = (identify([seen], PRIOR, Counter(), frame) for frame in (None, fit.frame, moved))
+    np.testing.assert_allclose(given.scores, searched.scores)
+    assert best_place(given, "Lunate") == pytest.approx(place("Lunate"), abs=0.1)
+    assert best_place(wrong, "Lunate") == pytest.approx(place("Hamate"), abs=0.1)
 
 
 def test_place_decides_between_two_candidates_of_a_bone() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -162,6 +165,32 @@ def test_settings_of_other_weights_do_not_go_along(tmp_path: Path, capsys: pytes
         assert ship([str(source), str(tmp_path / f"{number}.pt")]) == 0
         assert "source.yaml is not for these weights and does not go along" in capsys.readouterr().err
         assert not (tmp_path / f"{number}.yaml").exists()
+
+
+WATCH = """
+import os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(os.environ.get("OMP_WAIT_POLICY"))
+sys.meta_path.insert(0, Watch())
+"""
+
+
+@pytest.mark.parametrize("module", ["detector.network", "training.bone_trainer"])
+@pytest.mark.parametrize(("asked", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_asleep_unless_told_otherwise(module: str, asked: str | None, used: str) -> None:
+    """Read when torch is loaded, so it must be said before."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{WATCH}import yolo_bones.{module}"],
+        env={**environment, **({"OMP_WAIT_POLICY": asked} if asked else {})},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.split() == [used]
 
 
 def test_stock_ultralytics_opens_the_shipped_weights() -> None:

@@ -40,7 +40,9 @@ LIKELY: Final = 0.003
 """Candidates with no score above this are dropped, but for the best of each class."""
 
 
-def identify(looks: Sequence[Candidates], settings: MergeSettings, counters: Counter[str]) -> Sequence[Candidates]:
+def identify(
+    looks: Sequence[Candidates], settings: MergeSettings, counters: Counter[str], frame: HandFrame | None = None
+) -> Sequence[Candidates]:
     """The same looks with scores that respect anatomy, as far as the settings ask for it.
 
     With `tidy`, uncertain candidates at impossible places are refused. With `place_prior`, scores are weighed by place
@@ -50,16 +52,19 @@ def identify(looks: Sequence[Candidates], settings: MergeSettings, counters: Cou
         looks: candidates of one image.
         settings: see `MergeSettings`.
         counters: decisions are counted here.
+        frame: of the hand; found in the looks when not given.
     """
     if settings.place_prior <= 0.0 and not settings.tidy:
         return looks
-    fit = find_hand_in_looks(looks, settings)
-    if fit is None or fit.support < LEAST_SUPPORT:
-        counters["places_not_judged"] += 1
-        return looks
+    if frame is None:
+        fit = find_hand_in_looks(looks, settings)
+        if fit is None or fit.support < LEAST_SUPPORT:
+            counters["places_not_judged"] += 1
+            return looks
+        frame = fit.frame
     found = []
     for look in map(keep_likely, looks):
-        distances, sizes = hand_distances(look, fit.frame)
+        distances, sizes = hand_distances(look, frame)
         if settings.tidy:
             look = refuse_impossible(look, distances, settings.least_confidence, counters)
         if settings.place_prior > 0.0:

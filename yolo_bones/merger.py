@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_bones.anatomy import HandFrame
 from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.candidates import Candidates
 from yolo_bones.flattened import MaskCrop, restore_covered
@@ -73,6 +74,7 @@ def merge_views(
     settings: MergeSettings | None = None,
     *,
     spare: Candidates | None = None,
+    frame: HandFrame | None = None,
     keep_logits: bool = False,
 ) -> MergedBones:
     """Turn raw detections of several looks at one image into 29 channels of run lengths at native resolution.
@@ -82,6 +84,7 @@ def merge_views(
         settings: see `MergeSettings`.
         spare: one more look, which completes bones that all others cut and finds those that none of them is sure enough
             of; it has no say elsewhere, nor about where the hand lies.
+        frame: where the hand lies, where that is known already.
         keep_logits: also hand over the logits of each box, for soft channels.
 
     Returns:
@@ -99,7 +102,7 @@ def merge_views(
     confidence = np.zeros(BONE_COUNT, dtype=np.float32)
     masks: list[MaskCrop] = []
     kept: list[LogitCrop] = []
-    looks = identify(looks, settings, counters)
+    looks = identify(looks, settings, counters, frame)
     for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, spare, settings, counters)):
         top, left, logits = crop
         confidence[class_id] = sureness

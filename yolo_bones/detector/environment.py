@@ -20,6 +20,12 @@ SWITCHES: Final = {
     "YOLO_AUTOINSTALL": "0",
     "YOLO_VERBOSE": "False",
 }
+WAITING: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Unless the user says otherwise torch's threads sleep while they wait for one another.
+
+By default they spin: on two cores that another program kept busy a look at an image took 16.9 s, and 0.4 s when
+waiting so; on idle ones 0.30 and 0.37 s.
+"""
 
 
 def prepare() -> None:
@@ -34,6 +40,8 @@ def prepare() -> None:
             raise MachineError("ultralytics was imported with safe loading off; import yolo_bones.detector first")
         return
     os.environ.update(SWITCHES)
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)
     if "YOLO_CONFIG_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="yolo_bones-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

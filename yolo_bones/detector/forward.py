@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
+from yolo_bones.detector.environment import prepare
 from yolo_bones.views import View, draw_view
 
-import torch  # isort: skip
+prepare()
+
+import torch  # noqa: E402
 
 
 def look_through(network: Any, grey: NDArray[np.uint8], view: View, device: torch.device) -> Candidates:

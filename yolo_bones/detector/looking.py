@@ -65,7 +65,7 @@ class Looks:
 
     def merged(self, settings: MergeSettings, *, keep_logits: bool = False) -> MergedBones:
         """See `merge_views`."""
-        return merge_views(self.candidates, settings, spare=self.spare, keep_logits=keep_logits)
+        return merge_views(self.candidates, settings, spare=self.spare, frame=self.frame, keep_logits=keep_logits)
 
 
 def look(
