@@ -123,11 +123,11 @@ def test_without_settings_nothing_is_looked_at() -> None:
 
 
 def test_a_frame_that_is_known_is_not_searched() -> None:
-    """With the right one nothing changes; with one two metacarpals away no place tells."""
+    """The right one changes nothing; moved by as much as lies between them, it takes the hamate's place for the lunate's."""
     seen = look([*hand(without=["Lunate"]), right("Lunate", 0.5), (place("Hamate"), side("Hamate"), {"Lunate": 0.6})])
     fit = find_hand(seen)
     assert fit is not None
-    moved = replace(fit.frame, origin_xy=fit.frame.origin_xy + 2.0 * fit.frame.unit_px)
+    moved = replace(fit.frame, origin_xy=fit.frame.origin_xy + np.array(place("Hamate")) - place("Lunate"))
     (searched,), (given,), (wrong,) = (identify([seen], PRIOR, Counter(), frame) for frame in (None, fit.frame, moved))
     np.testing.assert_allclose(given.scores, searched.scores)
     assert best_place(given, "Lunate") == pytest.approx(place("Lunate"), abs=0.1)

@@ -23,8 +23,8 @@ SWITCHES: Final = {
 WAITING: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Unless the user says otherwise torch's threads sleep while they wait for one another.
 
-By default they spin: on two cores that another program kept busy a look at an image took 16.9 s, and 0.4 s when
-waiting so; on idle ones 0.30 and 0.37 s.
+By default they spin: an image took 16.9 s on two cores that other programs kept busy, and 0.7 s when waiting so; on
+idle ones 0.30 and 0.37 s.
 """
 
 
