@@ -123,7 +123,7 @@ def test_without_settings_nothing_is_looked_at() -> None:
 
 
 def test_a_frame_that_is_known_is_not_searched() -> None:
-    """The right one changes nothing; moved by as much as lies between them, it takes the hamate's place for the lunate's."""
+    """The right one changes nothing; one moved by what lies between them takes the place of one for the other."""
     seen = look([*hand(without=["Lunate"]), right("Lunate", 0.5), (place("Hamate"), side("Hamate"), {"Lunate": 0.6})])
     fit = find_hand(seen)
     assert fit is not None
