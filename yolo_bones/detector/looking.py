@@ -21,6 +21,7 @@ from yolo_bones.candidates import Candidates
 from yolo_bones.detector.look_settings import SEARCH_TURNS, LookSettings
 from yolo_bones.hand_finding import find_hand
 from yolo_bones.hand_fit import HandFit
+from yolo_bones.joint_identity import keep_likely
 from yolo_bones.merger import MergedBones, MergeSettings, merge_views
 from yolo_bones.rle import ImageSize
 from yolo_bones.views import (
@@ -190,7 +191,7 @@ class _Looking:
         return Looks((*seen, *map(self._detect, views)), frame, dict(self.counters))
 
     def _detect(self, view: View) -> Candidates:
-        return self.looker.detect(self.grey, view)
+        return keep_likely(self.looker.detect(self.grey, view))
 
     def _look_at_all(self, longest_px: int) -> Candidates:
         return self._detect(self._whole(longest_px))
