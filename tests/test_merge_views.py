@@ -9,6 +9,8 @@ from tests.made_looks import disc, look, plateau
 from yolo_bones.anatomy import HandFrame
 from yolo_bones.bones import BONE_COUNT, CLASS_IDS
 from yolo_bones.candidates import Candidates
+from yolo_bones.fused_bones import FusedBones
+from yolo_bones.logit_crops import logit_crops
 from yolo_bones.merger import MergedBones, MergeSettings, merge_candidates, merge_views
 from yolo_bones.rle import ImageSize, decode
 from yolo_bones.views import CARPUS, View, fit_letterbox, hand_view, turned
@@ -127,6 +129,40 @@ def test_one_look_and_the_same_look_twice_give_the_same_masks() -> None:
     assert merge_views([seen]).channels.equals(once.channels)
     assert merge_views([seen, seen]).channels.equals(once.channels)
     assert once.counters == {}
+
+
+@pytest.mark.parametrize("shape", ["island", "noise", "nothing"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_crops_that_leave_out_what_is_low_say_the_same(name: str, shape: str) -> None:
+    view, floor = VIEWS[name], 1.5
+    rows, columns = view.input_size.height // 4, view.input_size.width // 4
+    plane = np.random.default_rng(5).normal(0.0, 3.0, (rows, columns)).astype(np.float32)
+    if shape != "noise":
+        plane[:] = -9.0
+    if shape == "island":
+        plane[rows // 2 - 3 : rows // 2 + 2, columns // 3 : columns // 3 + 6] = 7.0
+    box = np.array([[-3.0, 5.0, view.input_size.width + 4.0, view.input_size.height - 9.0]], np.float32)
+    one = FusedBones(
+        np.tile(box, (BONE_COUNT, 1)), np.ones((BONE_COUNT, 1), np.float32), np.ones(BONE_COUNT, np.float32)
+    )
+    scores = np.ones((1, BONE_COUNT), np.float32)
+    seen = Candidates(box, scores, np.ones((1, 1), np.float32), plane[None], view)
+    wanted = np.arange(BONE_COUNT) == 6
+    whole = list(logit_crops(seen, one, wanted, MergeSettings()))
+    spared = list(logit_crops(seen, one, wanted, MergeSettings(), np.full(BONE_COUNT, floor)))
+    assert all(crop[2].size == 0 for crops in (whole, spared) for crop in [*crops[:6], *crops[7:]])
+    planes = []
+    for top, left, logits in (whole[6], spared[6]):
+        planes.append(np.full((SIZE.height, SIZE.width), -80.0, np.float32))
+        planes[-1][top : top + logits.shape[0], left : left + logits.shape[1]] = logits
+    above = planes[0] > floor
+    assert above.any() == (shape != "nothing")
+    np.testing.assert_allclose(planes[1][above], planes[0][above], atol=1e-3)
+    assert (planes[1][~above] <= floor + 1e-3).all()
+    if shape == "island" and view.matrix[0, 1] != 0.0:
+        y, x = np.nonzero(above)
+        tight = (np.ptp(y) + 1, np.ptp(x) + 1)
+        assert all(0 <= side - least <= 8 for side, least in zip(spared[6][2].shape, tight, strict=True))
 
 
 def test_a_turned_look_and_a_plain_one_agree_on_a_shape() -> None:

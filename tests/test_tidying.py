@@ -90,6 +90,18 @@ def test_what_hangs_on_a_carpal_by_a_thread_is_cut_off() -> None:
     np.testing.assert_array_equal(tidied(spoiled, "finger-3")[0], spoiled)
 
 
+def test_where_a_crop_begins_does_not_matter() -> None:
+    mask = ball(blank(), 70, 70, 34)
+    mask[66:70, 100:150] = 1
+    mask = ball(mask, 150, 68, 9)
+    whole, counters = tidied(mask, "Hamate")
+    assert counters == {"thread_cut": 1}
+    for top, left in ((1, 2), (3, 5), (17, 11)):
+        part, again = tidied(mask[top:, left:].copy(), "Hamate")
+        assert again == counters
+        np.testing.assert_array_equal(part, whole[top:, left:])
+
+
 def test_a_carpal_of_a_few_pixels_survives() -> None:
     mask = blank()
     mask[70:73, 80:82] = 1

@@ -14,8 +14,9 @@ from yolo_bones.fused_bones import FusedBones, best_by_class
 from yolo_bones.hand_fit import HandFit, fit_hand
 from yolo_bones.merge_settings import MergeSettings
 
-CELLS_A_SIDE: Final = 12
-"""A bone's centroid is taken over so many prototype cells along each side of its box, or up to twice as many."""
+PLACES_A_SIDE: Final = 12
+"""A bone's centroid is taken over a lattice of so many places along each side of its box."""
+_SHARES: Final[NDArray[np.float64]] = (np.arange(PLACES_A_SIDE) + 0.5) / PLACES_A_SIDE
 
 
 def find_hand(candidates: Candidates, settings: MergeSettings | None = None) -> HandFit | None:
@@ -48,29 +49,24 @@ def find_hand_in_looks(looks: Sequence[Candidates], settings: MergeSettings | No
 def bone_centroids(
     candidates: Candidates, fused: FusedBones, least_confidence: float
 ) -> dict[str, NDArray[np.float64]]:
-    """Bone -> (2,) native pixels, centres of pixels at whole numbers: mean place of its cells, weighted by probability.
+    """Bone -> (2,) native pixels, centres of pixels at whole numbers: mean place in its box, weighted by probability.
 
-    A bone below the least confidence, or with a box outside the input, is left out.
+    The probability is that of the cell around the place. A bone below the least confidence, or with a box outside the
+    input, is left out.
     """
     net = candidates.view.input_size
     count, rows, columns = candidates.prototypes.shape
-    cell_x, cell_y = net.width / columns, net.height / rows
-    edges = np.rint(fused.boxes_xyxy / np.array([cell_x, cell_y] * 2)).astype(np.int64)
-    edges[:, 2:] = np.maximum(edges[:, 2:], edges[:, :2] + 1)
-    edges = np.clip(edges, 0, np.array([columns, rows] * 2))
-    found: dict[str, tuple[float, float]] = {}
-    for class_id, (left, top, right, bottom) in enumerate(edges.tolist()):
-        if fused.confidence[class_id] < least_confidence or left >= right or top >= bottom:
-            continue
-        down, across = (max(1, (last - first) // CELLS_A_SIDE) for first, last in ((top, bottom), (left, right)))
-        region = candidates.prototypes[:, top:bottom:down, left:right:across]
-        logits = (fused.coefficients[class_id] @ region.reshape(count, -1)).reshape(region.shape[1:])
-        inside = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
-        by_column = inside.sum(axis=0)
-        total = float(by_column.sum())
-        x = float(by_column @ np.arange(left, right, across)) / total + 0.5
-        y = float(inside.sum(axis=1) @ np.arange(top, bottom, down)) / total + 0.5
-        found[BONES[class_id]] = x * cell_x, y * cell_y
-    if not found:
+    boxes = np.clip(fused.boxes_xyxy.astype(np.float64), 0.0, np.array([net.width, net.height] * 2))
+    sides = boxes[:, 2:] - boxes[:, :2]
+    chosen = np.flatnonzero((fused.confidence >= least_confidence) & (sides > 0.0).all(axis=1))
+    if len(chosen) == 0:
         return {}
-    return dict(zip(found, candidates.view.to_image(np.array(list(found.values()))) - 0.5, strict=True))
+    places = boxes[chosen, None, :2] + sides[chosen, None, :] * _SHARES[:, None]  # (B, places, 2), x and y
+    cells = np.minimum(places * (columns / net.width, rows / net.height), (columns - 1, rows - 1)).astype(np.int64)
+    lattice = cells[:, :, None, 1] * columns + cells[:, None, :, 0]
+    sampled = candidates.prototypes.reshape(count, -1)[:, lattice.reshape(len(chosen), -1)]
+    logits = np.einsum("bk,kbp->bp", fused.coefficients[chosen], sampled).reshape(lattice.shape)
+    inside = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0).astype(np.float64)))
+    weights = np.stack([inside.sum(axis=1), inside.sum(axis=2)], axis=-1)  # (B, places, 2), of columns and of rows
+    means = (weights * places).sum(axis=1) / weights.sum(axis=1)
+    return dict(zip([BONES[one] for one in chosen], candidates.view.to_image(means) - 0.5, strict=True))

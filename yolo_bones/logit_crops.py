@@ -38,7 +38,11 @@ ABSENT: Final[LogitCrop] = (0, 0, np.zeros((0, 0), dtype=np.float32))
 
 
 def logit_crops(
-    candidates: Candidates, fused: FusedBones, wanted: NDArray[np.bool_], settings: MergeSettings
+    candidates: Candidates,
+    fused: FusedBones,
+    wanted: NDArray[np.bool_],
+    settings: MergeSettings,
+    floors: NDArray[np.float64] | None = None,
 ) -> Iterator[LogitCrop]:
     """Logits of each class's widened box at native resolution; (0, 0) pixels for a bone that is not wanted.
 
@@ -47,11 +51,12 @@ def logit_crops(
         fused: one box and one set of coefficients a class, of this look.
         wanted: (29,) bool.
         settings: how far the boxes are widened.
+        floors: (29,) logits; a crop may leave out what lies no higher. None to leave out nothing.
     """
     view, prototypes = candidates.view, candidates.prototypes
     (across, skew_x, _), (skew_y, down, _) = view.matrix
     if skew_x != 0.0 or skew_y != 0.0:
-        return _turned_crops(prototypes, view, fused, wanted, settings)
+        return _turned_crops(prototypes, view, fused, wanted, settings, floors)
     for axis, scale in enumerate((across, down)):
         if scale < 0.0:
             prototypes, view, fused = _flipped(prototypes, view, fused, axis)
@@ -81,6 +86,7 @@ def _upright_crops(
     _, row_cells, column_cells = prototypes.shape
     down = enlargement((np.arange(size.height) + 0.5) * scale_y + pad_top, net.height, row_cells)
     across = enlargement((np.arange(size.width) + 0.5) * scale_x + pad_left, net.width, column_cells)
+    planes = _cell_logits(prototypes, fused, wanted)
     for class_id, box in enumerate(_cut_boxes(fused, net, settings).tolist()):
         left, top, right, bottom = box
         rows = _native_range(top, bottom, scale_y, pad_top, size.height)
@@ -88,15 +94,16 @@ def _upright_crops(
         if not wanted[class_id] or len(rows) == 0 or len(columns) == 0:
             yield ABSENT
             continue
-        yield (
-            rows.start,
-            columns.start,
-            _enlarged(prototypes, fused.coefficients[class_id], down, across, rows, columns),
-        )
+        yield rows.start, columns.start, _enlarged(planes[class_id], down, across, rows, columns)
 
 
 def _turned_crops(
-    prototypes: Plane, view: View, fused: FusedBones, wanted: NDArray[np.bool_], settings: MergeSettings
+    prototypes: Plane,
+    view: View,
+    fused: FusedBones,
+    wanted: NDArray[np.bool_],
+    settings: MergeSettings,
+    floors: NDArray[np.float64] | None,
 ) -> Iterator[LogitCrop]:
     """Exact values on a grid finer than the cells are warped bilinearly.
 
@@ -106,6 +113,9 @@ def _turned_crops(
     grid = np.rint(_cut_boxes(fused, view.input_size, settings) / np.tile(step_px, 2)).astype(np.int64)
     ranges = _native_ranges(grid * np.tile(step_px, 2), view)
     to_grid = between_centres(view.matrix) / step_px[:, None]
+    to_native = view.to_image_matrix
+    to_native[:, :2] *= step_px
+    planes = _cell_logits(prototypes, fused, wanted)
     for class_id, (first_column, first_row, last_column, last_row) in enumerate(grid.tolist()):
         rows, columns = ranges[class_id]
         empty = first_column >= last_column or first_row >= last_row or len(rows) == 0 or len(columns) == 0
@@ -113,7 +123,9 @@ def _turned_crops(
             yield ABSENT
             continue
         places = range(first_row, last_row + 1), range(first_column, last_column + 1)
-        fine = _enlarged(prototypes, fused.coefficients[class_id], down, across, *places)
+        fine = _enlarged(planes[class_id], down, across, *places)
+        if floors is not None:
+            rows, columns = _without_empty(fine > floors[class_id], first_row, first_column, to_native, rows, columns)
         warp = to_grid.copy()
         warp[:, 2] += to_grid[:, :2] @ (columns.start, rows.start) + 0.5 / step_px - (first_column, first_row)
         crop = cv2.warpAffine(
@@ -125,6 +137,41 @@ def _turned_crops(
             borderValue=OUTSIDE,
         )
         yield rows.start, columns.start, np.asarray(crop, dtype=np.float32)
+
+
+def _without_empty(
+    above: NDArray[np.bool_],
+    first_row: int,
+    first_column: int,
+    to_native: NDArray[np.float64],
+    rows: range,
+    columns: range,
+) -> tuple[range, range]:
+    """Rows and columns of native pixels without those where nothing between the points of the grid can be above.
+
+    Args:
+        above: (h, w) whether a point of the grid is above the floor.
+        first_row, first_column: of these points in the whole grid.
+        to_native: (2, 3) from columns and rows of the whole grid to native pixels.
+        rows, columns: of native pixels around all of the grid's points; they are not widened, and stay as they are
+            where nothing is above.
+    """
+    occupied = np.flatnonzero(above.any(axis=1))
+    if len(occupied) == 0:
+        return rows, columns
+    lines = above[occupied]
+    left = lines.argmax(axis=1) + (first_column - 1)
+    right = (first_column + above.shape[1]) - lines[:, ::-1].argmax(axis=1)
+    occupied += first_row
+    found = []
+    for pixels, (per_column, per_row, start) in zip((rows, columns), to_native[::-1].tolist(), strict=True):
+        near, far = (left, right) if per_column > 0.0 else (right, left)
+        by_row = per_row * occupied
+        least = float((per_column * near + by_row).min()) + start - abs(per_row)
+        most = float((per_column * far + by_row).max()) + start + abs(per_row)
+        first = max(pixels.start, math.floor(least))
+        found.append(range(first, max(first + 1, min(pixels.stop, math.ceil(most)))))
+    return found[0], found[1]
 
 
 def _fine_grid(prototypes: Plane, view: View) -> tuple[NDArray[np.float64], Enlargement, Enlargement]:
@@ -208,11 +255,15 @@ def _cubic(distance: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64
     return np.where(distance <= 1.0, near, far)
 
 
-def _enlarged(
-    prototypes: Plane, coefficients: Plane, down: Enlargement, across: Enlargement, rows: range, columns: range
-) -> Plane:
-    """Logits of one bone at rows and columns of places."""
+def _cell_logits(prototypes: Plane, fused: FusedBones, wanted: NDArray[np.bool_]) -> dict[int, Plane]:
+    """Class -> (h, w) logits at the prototypes' cells, of the bones that are wanted."""
+    chosen = np.flatnonzero(wanted)
+    planes = fused.coefficients[chosen] @ prototypes.reshape(len(prototypes), -1)
+    return dict(zip(chosen.tolist(), planes.reshape(-1, *prototypes.shape[1:]), strict=True))
+
+
+def _enlarged(cells: Plane, down: Enlargement, across: Enlargement, rows: range, columns: range) -> Plane:
+    """Logits of one bone at rows and columns of places, from those at the cells."""
     row_cells, vertical = down.part(rows)
     column_cells, horizontal = across.part(columns)
-    cells = np.tensordot(coefficients, prototypes[:, row_cells, column_cells], axes=1)
-    return np.asarray((vertical @ cells) @ horizontal.T, dtype=np.float32)
+    return np.asarray((vertical @ cells[row_cells, column_cells]) @ horizontal.T, dtype=np.float32)

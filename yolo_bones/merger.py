@@ -103,7 +103,7 @@ def merge_views(
     masks: list[MaskCrop] = []
     kept: list[LogitCrop] = []
     looks = identify(looks, settings, counters, frame)
-    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, spare, settings, counters)):
+    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, spare, settings, counters, keep_logits)):
         top, left, logits = crop
         confidence[class_id] = sureness
         masks.append((top, left, (logits > settings.threshold_of(class_id)).view(np.uint8)))
@@ -117,7 +117,11 @@ def merge_views(
 
 
 def _crops_of_looks(
-    looks: Sequence[Candidates], spare: Candidates | None, settings: MergeSettings, counters: Counter[str]
+    looks: Sequence[Candidates],
+    spare: Candidates | None,
+    settings: MergeSettings,
+    counters: Counter[str],
+    keep_logits: bool,
 ) -> Iterator[tuple[LogitCrop, float]]:
     """Each bone's logits, mean over the looks that count, and the confidence of the surest of these looks."""
     fused = [fuse_by_class(look, settings) for look in looks]
@@ -126,13 +130,24 @@ def _crops_of_looks(
     weights = look_weights(looks, fused, settings, counters, has_spare=spare is not None)
     confidence = np.stack([one.confidence for one in fused])
     areas = [LookArea(look.view) for look in looks]
-    crops = [logit_crops(look, one, row > 0.0, settings) for look, one, row in zip(looks, fused, weights, strict=True)]
+    floors = None if keep_logits else _floors(weights, settings)
+    crops = [
+        logit_crops(look, one, row > 0.0, settings, floors)
+        for look, one, row in zip(looks, fused, weights, strict=True)
+    ]
     for class_id, of_looks in enumerate(zip(*crops, strict=True)):
         threshold = settings.threshold_of(class_id)
         crop, used = fuse_looks(of_looks, areas, weights[:, class_id], threshold, settings, counters)
         counters["spare_look_used"] += int(spare is not None and used[-1])
         sureness = float(confidence[used if used.any() else slice(None), class_id].max())
         yield (crop if sureness >= settings.least_confidence else ABSENT), sureness
+
+
+def _floors(weights: NDArray[np.float64], settings: MergeSettings) -> NDArray[np.float64]:
+    """(29,) logits up to which it does not matter how low they are: the threshold where one look decides alone."""
+    thresholds = [settings.threshold_of(class_id) for class_id in range(BONE_COUNT)]
+    alone = (weights > 0.0).sum(axis=0) < 2
+    return np.where(alone, thresholds, [clear_no(threshold) for threshold in thresholds])
 
 
 def _by_geometry(masks: list[MaskCrop], settings: MergeSettings, counters: Counter[str]) -> list[MaskCrop]:

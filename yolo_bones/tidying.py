@@ -76,7 +76,11 @@ def _without_threads(mask: Crop, counters: Counter[str]) -> Crop:
     """Without what is joined to the largest part by less than some width, or reaches out from it as thinly."""
     step = max(1, round(THREAD_CELL * float(np.sqrt(cv2.countNonZero(mask)))))
     reach = THREAD_CELLS + 1
-    cells = np.pad(mask[step // 2 :: step, step // 2 :: step], reach)
+    left, top, width, height = cv2.boundingRect(mask)
+    tight = mask[top : top + height, left : left + width]
+    sampled = tight[step // 2 :: step, step // 2 :: step]
+    cells = np.zeros((sampled.shape[0] + 2 * reach, sampled.shape[1] + 2 * reach), dtype=np.uint8)
+    cells[reach:-reach, reach:-reach] = sampled
     core = cv2.erode(cells, _disc(THREAD_CELLS), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     contours, _ = cv2.findContours(core, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
@@ -86,10 +90,13 @@ def _without_threads(mask: Crop, counters: Counter[str]) -> Crop:
     body = cv2.dilate(largest, _disc(reach))
     if not (cells > body).any():
         return mask
-    rows, columns = (np.arange(side) // step + reach for side in mask.shape)
-    whole = body[np.minimum(rows, body.shape[0] - 1)[:, None], np.minimum(columns, body.shape[1] - 1)]
+    rows, columns = (np.arange(side) // step + reach for side in tight.shape)
     counters["thread_cut"] += 1
-    return np.asarray(mask & whole)
+    mask = mask.copy()
+    mask[top : top + height, left : left + width] &= body[
+        np.minimum(rows, body.shape[0] - 1)[:, None], np.minimum(columns, body.shape[1] - 1)
+    ]
+    return mask
 
 
 def _disc(radius: int) -> Crop:
