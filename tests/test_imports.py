@@ -18,6 +18,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "annotations",
         "merge_settings",
         "fused_bones",
+        "box_lattice",
+        "grey_sense",
         "hand_finding",
         "joint_identity",
         "shared_instances",

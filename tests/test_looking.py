@@ -14,6 +14,7 @@ from yolo_bones.candidates import Candidates
 from yolo_bones.detector.look_settings import LookSettings
 from yolo_bones.detector.looking import corner_shift, gather_looks, look, other_side, twins
 from yolo_bones.detector.prediction import Predictor, TimedLooker
+from yolo_bones.grey_sense import is_negative, share_of_dark_bones
 from yolo_bones.merger import MergeSettings, merge_candidates, merge_views
 from yolo_bones.rle import ImageSize, decode
 from yolo_bones.views import View, fit_letterbox
@@ -129,6 +130,56 @@ class Blind(Eye):
     def confidence(self, view: View) -> np.ndarray:
         seen = UNIT_PX * view.scale >= self.least_unit_px and (view.is_upright or not self.upright_only)
         return super().confidence(view) * seen
+
+
+class Watchful(Eye):
+    """Remembers the images that it was shown."""
+
+    def __init__(self, frame: HandFrame) -> None:
+        super().__init__(frame)
+        self.images: list[np.ndarray] = []
+
+    def detect(self, grey: np.ndarray, view: View) -> Candidates:
+        self.images.append(grey)
+        return super().detect(grey, view)
+
+
+def radiograph(frame: HandFrame) -> np.ndarray:
+    """Bright discs where the bones lie, on soft tissue, on a darker ground with a white rim."""
+    eye = Eye(frame)
+    y, x = np.mgrid[: SIZE.height, : SIZE.width] + 0.5
+    distances = np.min([np.hypot(x - cx, y - cy) for cx, cy in eye.centres()], axis=0)
+    grey = np.where(distances < eye.radius, 150, np.where(distances < 4 * eye.radius, 90, 20)).astype(np.uint8)
+    grey[:6] = grey[-6:] = 255
+    return grey
+
+
+def test_a_negative_is_looked_at_as_a_positive_and_left_as_it_is_on_request() -> None:
+    positive = radiograph(hand(tilt_deg=12.0))
+    for image, settings, inverted in (
+        (positive, CANONICAL, False),
+        (255 - positive, CANONICAL, True),
+        (255 - positive, replace(PLAIN, closeup=True), True),
+        (255 - positive, replace(CANONICAL, negatives=False), False),
+        (255 - positive, PLAIN, False),
+    ):
+        eye = Watchful(hand(tilt_deg=12.0))
+        before = image.copy()
+        looks = gather_looks(eye, image, settings, MERGING)
+        np.testing.assert_array_equal(image, before)
+        assert looks.counters.get("greys_inverted", 0) == inverted
+        np.testing.assert_array_equal(eye.images[0], image)
+        np.testing.assert_array_equal(eye.images[-1], 255 - image if inverted else image)
+
+
+def test_what_is_no_hand_is_no_negative() -> None:
+    eye = Eye(hand())
+    eye.frame = replace(eye.frame, origin_xy=np.array([-900.0, -900.0]))
+    view = fit_letterbox(SIZE, 320, 32)
+    noise = np.random.default_rng(1).integers(0, 256, GREY.shape).astype(np.uint8)
+    assert share_of_dark_bones(noise, eye.detect(noise, view)) == (0.0, 0)
+    assert not is_negative(noise, eye.detect(noise, view))
+    assert not is_negative(GREY, Eye(hand()).detect(GREY, view))
 
 
 def test_without_a_hand_the_plain_look_is_all() -> None:

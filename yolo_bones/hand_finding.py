@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONES
+from yolo_bones.box_lattice import lattice_of_boxes
 from yolo_bones.candidates import Candidates
 from yolo_bones.fused_bones import FusedBones, best_by_class
 from yolo_bones.hand_fit import HandFit, fit_hand
 from yolo_bones.merge_settings import MergeSettings
-
-PLACES_A_SIDE: Final = 12
-"""A bone's centroid is taken over a lattice of so many places along each side of its box."""
-_SHARES: Final[NDArray[np.float64]] = (np.arange(PLACES_A_SIDE) + 0.5) / PLACES_A_SIDE
 
 
 def find_hand(candidates: Candidates, settings: MergeSettings | None = None) -> HandFit | None:
@@ -55,17 +51,12 @@ def bone_centroids(
     input, is left out.
     """
     net = candidates.view.input_size
-    count, rows, columns = candidates.prototypes.shape
     boxes = np.clip(fused.boxes_xyxy.astype(np.float64), 0.0, np.array([net.width, net.height] * 2))
     sides = boxes[:, 2:] - boxes[:, :2]
     chosen = np.flatnonzero((fused.confidence >= least_confidence) & (sides > 0.0).all(axis=1))
     if len(chosen) == 0:
         return {}
-    places = boxes[chosen, None, :2] + sides[chosen, None, :] * _SHARES[:, None]  # (B, places, 2), x and y
-    cells = np.minimum(places * (columns / net.width, rows / net.height), (columns - 1, rows - 1)).astype(np.int64)
-    lattice = cells[:, :, None, 1] * columns + cells[:, None, :, 0]
-    sampled = candidates.prototypes.reshape(count, -1)[:, lattice.reshape(len(chosen), -1)]
-    logits = np.einsum("bk,kbp->bp", fused.coefficients[chosen], sampled).reshape(lattice.shape)
+    places, logits = lattice_of_boxes(candidates, fused.coefficients[chosen], boxes[chosen])
     inside = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0).astype(np.float64)))
     weights = np.stack([inside.sum(axis=1), inside.sum(axis=2)], axis=-1)  # (B, places, 2), of columns and of rows
     means = (weights * places).sum(axis=1) / weights.sum(axis=1)

@@ -34,6 +34,9 @@ def add_look_arguments(parser: argparse.ArgumentParser) -> None:
     looks.add_argument("--first-imgsz", type=size_argument, help="of the look that finds the hand for --canonical")
     looks.add_argument("--closeup-imgsz", type=size_argument, help="of the close-up")
     looks.add_argument("--canonical", action=switch, help="find the hand, then look at it thumb left, fingers up")
+    looks.add_argument(
+        "--negatives", action=switch, help="invert the greys where the look that finds the hand shows dark bones"
+    )
     looks.add_argument("--keep-first", action=switch, help="merge the look that found the hand with the canonical one")
     looks.add_argument("--closeup", action=switch, help="look at the carpus once more, close up")
     looks.add_argument(
@@ -110,6 +113,7 @@ def resolve_settings(
         "first_look_px": arguments.first_imgsz,
         "closeup_px": arguments.closeup_imgsz,
         "canonical": arguments.canonical,
+        "negatives": arguments.negatives,
         "keep_first": arguments.keep_first,
         "closeup": arguments.closeup,
     }
@@ -142,6 +146,7 @@ def warnings_of(
     for option, given, needed, has in (
         ("--keep-first", arguments.keep_first, "--canonical", look.canonical),
         ("--first-imgsz", arguments.first_imgsz, "--canonical", look.canonical),
+        ("--negatives", arguments.negatives, "--canonical or --closeup", look.canonical or look.closeup),
         ("--closeup-imgsz", arguments.closeup_imgsz, "--closeup", look.closeup),
     ):
         if given and not has:

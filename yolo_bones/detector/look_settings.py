@@ -24,6 +24,7 @@ class LookSettings:
         longest_px: of the plain look at the whole image.
         canonical: find the hand, then look at it in its canonical view instead.
         first_look_px: of the look that finds the hand for the canonical one.
+        negatives: greys are inverted where the look that finds the hand shows bones darker than what lies around.
         keep_first: merge that look too.
         canonical_px: of the canonical look.
         closeup: look at the carpus again.
@@ -37,7 +38,7 @@ class LookSettings:
             the most of a hand of the other side).
         side_doubt: both sides are looked at where the other side has this part of the fit's support.
         turn_doubt: the hand is searched in the image turned by quarters where the confidences of the canonical look's
-            bones add up to less than this part of 29 (0.79 at least of 8 phantom hands, 0.55 at most where the hand lay
+            bones add up to less than this part of 29 (0.80 at least of 8 phantom hands, 0.55 at most where the hand lay
             upside down and was taken for one that does not).
         moved: the canonical look is repeated where its own fit moves a corner of the window by more, in lengths of the
             third metacarpal.
@@ -46,6 +47,7 @@ class LookSettings:
     longest_px: int = 640
     canonical: bool = False
     first_look_px: int = FIRST_LOOK_PX
+    negatives: bool = True
     keep_first: bool = False
     canonical_px: int = 640
     closeup: bool = False

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from yolo_bones.anatomy import HandFrame
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.candidates import Candidates
 from yolo_bones.detector.look_settings import SEARCH_TURNS, LookSettings
+from yolo_bones.grey_sense import is_negative
 from yolo_bones.hand_finding import find_hand
 from yolo_bones.hand_fit import HandFit
 from yolo_bones.joint_identity import keep_likely
@@ -206,13 +208,22 @@ class _Looking:
         """The look that found the hand, or the one at full size, which finds it where a small one does not."""
         settings = self.settings
         if settings.canonical and settings.first_look_px < settings.longest_px:
-            seen = self._look_at_all(settings.first_look_px)
+            seen = self._look_for_hand(settings.first_look_px)
             fit = self._supported(seen)
             if fit is not None:
                 return seen, fit
             self.counters["hand_searched_at_full_size"] += 1
-        seen = self._look_at_all(settings.longest_px)
+        seen = self._look_for_hand(settings.longest_px)
         return seen, self._supported(seen)
+
+    def _look_for_hand(self, longest_px: int) -> Candidates:
+        """A look at all; where it shows that the image is a negative, that is turned into a positive for good."""
+        seen = self._look_at_all(longest_px)
+        if not (self.settings.negatives and is_negative(self.grey, seen)):
+            return seen
+        self.counters["greys_inverted"] += 1
+        self.grey = np.asarray(cv2.bitwise_not(self.grey), dtype=np.uint8)
+        return self._look_at_all(longest_px)
 
     def _supported(self, seen: Candidates) -> HandFit | None:
         fit = find_hand(seen, self.merging)
