@@ -127,7 +127,7 @@ fuzz: $(STAMP) $(VENV)/.fuzz ## FUZZ_SECONDS=60: properties with many examples, 
 			-print_final_stats=1 -verbosity=0 || exit; \
 	done
 
-ablation: $(STAMP) ## what each change to the stock recipe wins: trains 9 small networks (3 hours on one core; goes on when repeated)
+ablation: $(STAMP) ## what each change to the stock recipe wins: trains 10 small networks (6 hours on one core; goes on when repeated)
 	$(PY) -m tests.ablation $(ARGS)
 
 sweep: $(STAMP) $(DEMO)/raw/report.json ## SOURCE=images TRUTH=csv: what each step of looking and merging wins and costs
