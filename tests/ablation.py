@@ -84,7 +84,7 @@ ROWS = (
 )  # fmt: skip
 
 EXPORTS: dict[str, tuple[str, ...]] = {
-    "merger": ("--no-canonical", "--no-closeup"),
+    "merger": ("--no-canonical", "--no-closeup", "--no-repair-flattened"),
     "repaired": ("--no-canonical", "--no-closeup", "--repair-flattened"),
     "prior": ("--no-canonical", "--no-closeup", "--place-prior", "1"),
     "tta": ("--no-canonical", "--no-closeup", "--tta", "flip"),

@@ -7,21 +7,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.bones import ARM_BONES, CLASS_IDS, FINGER_BONES
+from yolo_bones.bones import CLASS_IDS, DIGITS
 from yolo_bones.box_lattice import lattice_of_boxes
 from yolo_bones.candidates import Candidates
 from yolo_bones.fused_bones import best_by_class
 
-JUDGED: Final = tuple(CLASS_IDS[bone] for bone in (*FINGER_BONES, *ARM_BONES))
-"""Carpals lie over one another, with little else around them."""
+JUDGED: Final = tuple(CLASS_IDS[bone] for digit in DIGITS.values() for bone in digit[-2:])
+"""Metacarpals and proximal phalanges: large, with more than bone around them."""
 WIDENED: Final = 0.25
 """A box is widened by this part of its sides, so that more than bone lies in it."""
 LEAST_PLACES: Final = 15
 """Of the 144 in a box, inside and outside of the bone."""
 LEAST_CONFIDENCE: Final = 0.1
-LEAST_BONES: Final = 6
+LEAST_BONES: Final = 4
 DARK_SHARE: Final = 0.75
-"""Of the bones judged. On 30 phantoms it was 0.05 at most, on their negatives 0.95 at least."""
+"""Of the bones judged. On 30 phantoms it was 0.1 at most, on their negatives 0.9 at least."""
 
 
 def share_of_dark_bones(grey: NDArray[np.uint8], candidates: Candidates) -> tuple[float, int]:
@@ -60,6 +60,6 @@ def share_of_dark_bones(grey: NDArray[np.uint8], candidates: Candidates) -> tupl
 
 
 def is_negative(grey: NDArray[np.uint8], candidates: Candidates) -> bool:
-    """Whether most of the bones found, six at least, are darker than what lies around them."""
+    """Whether most of the bones found, four at least, are darker than what lies around them."""
     share, judged = share_of_dark_bones(grey, candidates)
     return judged >= LEAST_BONES and share >= DARK_SHARE

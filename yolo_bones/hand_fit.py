@@ -22,6 +22,8 @@ LEAST_SPREAD: Final = 0.04
 OUTLIER: Final = 3.0
 """Standard deviations beyond which a bone counts as mistaken."""
 ROUNDS: Final = 8
+SETTLED: Final = 1e-3
+"""Refinement ends where a round changes direction and place by less than this, in units of the hand."""
 LEAST_UNIT_PX: Final = 1e-6
 """A hand with a shorter third metacarpal is a point."""
 
@@ -125,8 +127,11 @@ def _refined(
         power = (weights * np.abs(centred) ** 2).sum()
         if power <= 0.0:
             break
+        before = turn, shift
         turn = complex((weights * np.conj(centred) * (found - to_mean)).sum() / power)
         shift = complex(to_mean - turn * from_mean)
+        if abs(turn - before[0]) + abs(shift - before[1]) < SETTLED * abs(turn):
+            break
     return turn, shift
 
 

@@ -8,6 +8,8 @@ outermost centres the edge cell goes on.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +36,9 @@ FINE_STEP_PX: Final = 1.5
 Half of it changes Dice by less than 0.0001."""
 MOST_FINE_STEPS: Final = 8
 
+NEARLY_UPRIGHT: Final = 0.2
+"""Tangent of the turn up to which a bone's own box is good enough to tell where its crop ends."""
+
 ABSENT: Final[LogitCrop] = (0, 0, np.zeros((0, 0), dtype=np.float32))
 
 
@@ -53,6 +58,8 @@ def logit_crops(
         settings: how far the boxes are widened.
         floors: (29,) logits; a crop may leave out what lies no higher. None to leave out nothing.
     """
+    if not wanted.any():
+        return itertools.repeat(ABSENT, len(wanted))
     view, prototypes = candidates.view, candidates.prototypes
     (across, skew_x, _), (skew_y, down, _) = view.matrix
     if skew_x != 0.0 or skew_y != 0.0:
@@ -86,7 +93,6 @@ def _upright_crops(
     _, row_cells, column_cells = prototypes.shape
     down = enlargement((np.arange(size.height) + 0.5) * scale_y + pad_top, net.height, row_cells)
     across = enlargement((np.arange(size.width) + 0.5) * scale_x + pad_left, net.width, column_cells)
-    planes = _cell_logits(prototypes, fused, wanted)
     for class_id, box in enumerate(_cut_boxes(fused, net, settings).tolist()):
         left, top, right, bottom = box
         rows = _native_range(top, bottom, scale_y, pad_top, size.height)
@@ -94,7 +100,8 @@ def _upright_crops(
         if not wanted[class_id] or len(rows) == 0 or len(columns) == 0:
             yield ABSENT
             continue
-        yield rows.start, columns.start, _enlarged(planes[class_id], down, across, rows, columns)
+        coefficients = fused.coefficients[class_id]
+        yield rows.start, columns.start, _enlarged(prototypes, coefficients, down, across, rows, columns)
 
 
 def _turned_crops(
@@ -115,7 +122,6 @@ def _turned_crops(
     to_grid = between_centres(view.matrix) / step_px[:, None]
     to_native = view.to_image_matrix
     to_native[:, :2] *= step_px
-    planes = _cell_logits(prototypes, fused, wanted)
     for class_id, (first_column, first_row, last_column, last_row) in enumerate(grid.tolist()):
         rows, columns = ranges[class_id]
         empty = first_column >= last_column or first_row >= last_row or len(rows) == 0 or len(columns) == 0
@@ -123,7 +129,7 @@ def _turned_crops(
             yield ABSENT
             continue
         places = range(first_row, last_row + 1), range(first_column, last_column + 1)
-        fine = _enlarged(planes[class_id], down, across, *places)
+        fine = _enlarged(prototypes, fused.coefficients[class_id], down, across, *places)
         if floors is not None:
             rows, columns = _without_empty(fine > floors[class_id], first_row, first_column, to_native, rows, columns)
         warp = to_grid.copy()
@@ -156,17 +162,23 @@ def _without_empty(
         rows, columns: of native pixels around all of the grid's points; they are not widened, and stay as they are
             where nothing is above.
     """
-    occupied = np.flatnonzero(above.any(axis=1))
+    steep = np.abs(to_native[:, :2])
+    if steep.min() < NEARLY_UPRIGHT * steep.max():
+        column, row, width, height = cv2.boundingRect(above.view(np.uint8))
+        occupied = np.array([row, row + height - 1])[: 2 * height]
+        left, right = np.array([[column - 1] * 2, [column + width] * 2])
+    else:
+        occupied = np.flatnonzero(above.any(axis=1))
+        lines = above[occupied]
+        left = lines.argmax(axis=1) - 1
+        right = above.shape[1] - lines[:, ::-1].argmax(axis=1)
     if len(occupied) == 0:
         return rows, columns
-    lines = above[occupied]
-    left = lines.argmax(axis=1) + (first_column - 1)
-    right = (first_column + above.shape[1]) - lines[:, ::-1].argmax(axis=1)
-    occupied += first_row
     found = []
     for pixels, (per_column, per_row, start) in zip((rows, columns), to_native[::-1].tolist(), strict=True):
         near, far = (left, right) if per_column > 0.0 else (right, left)
         by_row = per_row * occupied
+        start += per_column * first_column + per_row * first_row
         least = float((per_column * near + by_row).min()) + start - abs(per_row)
         most = float((per_column * far + by_row).max()) + start + abs(per_row)
         first = max(pixels.start, math.floor(least))
@@ -182,12 +194,19 @@ def _fine_grid(prototypes: Plane, view: View) -> tuple[NDArray[np.float64], Enla
     fineness = np.clip(np.ceil(cell_px / view.scale / FINE_STEP_PX), 1, MOST_FINE_STEPS).astype(np.int64)
     step_px = cell_px / fineness
     across, down = (
-        enlargement(np.arange(cells * parts + 1) * step, side, cells)
-        for side, cells, parts, step in zip(
-            (net.width, net.height), (column_cells, row_cells), fineness.tolist(), step_px.tolist(), strict=True
+        _grid_along(side, cells, parts)
+        for side, cells, parts in zip(
+            (net.width, net.height), (column_cells, row_cells), fineness.tolist(), strict=True
         )
     )
     return step_px, down, across
+
+
+@functools.lru_cache(maxsize=16)
+def _grid_along(input_px: int, cells: int, parts: int) -> Enlargement:
+    """Places from edge to edge of one side, so many a cell. Images of one size and settings share a few of them."""
+    places = np.linspace(0.0, input_px, cells * parts + 1)
+    return enlargement(places, input_px, cells)
 
 
 def _cut_boxes(fused: FusedBones, net: ImageSize, settings: MergeSettings) -> Plane:
@@ -255,15 +274,12 @@ def _cubic(distance: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64
     return np.where(distance <= 1.0, near, far)
 
 
-def _cell_logits(prototypes: Plane, fused: FusedBones, wanted: NDArray[np.bool_]) -> dict[int, Plane]:
-    """Class -> (h, w) logits at the prototypes' cells, of the bones that are wanted."""
-    chosen = np.flatnonzero(wanted)
-    planes = fused.coefficients[chosen] @ prototypes.reshape(len(prototypes), -1)
-    return dict(zip(chosen.tolist(), planes.reshape(-1, *prototypes.shape[1:]), strict=True))
-
-
-def _enlarged(cells: Plane, down: Enlargement, across: Enlargement, rows: range, columns: range) -> Plane:
-    """Logits of one bone at rows and columns of places, from those at the cells."""
+def _enlarged(
+    prototypes: Plane, coefficients: Plane, down: Enlargement, across: Enlargement, rows: range, columns: range
+) -> Plane:
+    """Logits of one bone at rows and columns of places."""
     row_cells, vertical = down.part(rows)
     column_cells, horizontal = across.part(columns)
-    return np.asarray((vertical @ cells[row_cells, column_cells]) @ horizontal.T, dtype=np.float32)
+    region = prototypes[:, row_cells, column_cells]
+    cells = (coefficients @ region.reshape(len(region), -1)).reshape(region.shape[1:])
+    return np.asarray((vertical @ cells) @ horizontal.T, dtype=np.float32)

@@ -193,7 +193,9 @@ def _write_settings(trainer: Any, recipe: Recipe) -> None:
         closeup=recipe.canonical > 0.0 and recipe.closeup > 0.0,
         closeup_px=longest_px,
     )
-    merging = MergeSettings(box_margin=min(MARGIN, recipe.mask_margin), place_prior=1.0, tidy=True)
+    # Places help where a network must tell by itself which finger is which; beside a canonical view they win nothing.
+    place_prior = 0.0 if look.canonical else 1.0
+    merging = MergeSettings(box_margin=min(MARGIN, recipe.mask_margin), place_prior=place_prior, tidy=True)
     for weights in (trainer.best, trainer.last):
         if weights.exists():
             sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
