@@ -93,6 +93,7 @@ def test_a_run_tells_what_it_was_made_with(trained: Path) -> None:
     assert len((trained / "results.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core only
 def test_workers_draw_what_one_process_draws(data: Path) -> None:
     images = data.parent / "datasets" / "bones" / "images" / "train"
     recipe = Recipe(canonical=0.5, closeup=0.25, epoch_images=4)
