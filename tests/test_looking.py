@@ -133,7 +133,10 @@ class Blind(Eye):
 
 
 class Watchful(Eye):
-    """Remembers the images that it was shown."""
+    """Remembers the images that it was shown; sees less in bright ones, and little in hands that do not point up."""
+
+    in_bright_ones = 0.7
+    upright_only = False
 
     def __init__(self, frame: HandFrame) -> None:
         super().__init__(frame)
@@ -141,7 +144,10 @@ class Watchful(Eye):
 
     def detect(self, grey: np.ndarray, view: View) -> Candidates:
         self.images.append(grey)
-        return super().detect(grey, view)
+        seen = super().detect(grey, view)
+        lies = (view.matrix[:, :2] @ self.frame.distalward_xy)[1] / view.scale > -0.5
+        sureness = (self.in_bright_ones if grey.mean() > 127 else 1.0) * (0.1 if lies and self.upright_only else 1.0)
+        return replace(seen, scores=seen.scores * np.float32(sureness))
 
 
 def radiograph(frame: HandFrame) -> np.ndarray:
@@ -170,6 +176,24 @@ def test_a_negative_is_looked_at_as_a_positive_and_left_as_it_is_on_request() ->
         assert looks.counters.get("greys_inverted", 0) == inverted
         np.testing.assert_array_equal(eye.images[0], image)
         np.testing.assert_array_equal(eye.images[-1], 255 - image if inverted else image)
+
+
+def test_an_inversion_that_shows_no_more_is_taken_back() -> None:
+    eye = Watchful(hand())
+    eye.in_bright_ones = 0.95
+    image = 255 - radiograph(hand())
+    looks = gather_looks(eye, image, CANONICAL, MERGING)
+    assert "greys_inverted" not in looks.counters
+    np.testing.assert_array_equal(eye.images[1], 255 - image)
+    np.testing.assert_array_equal(eye.images[-1], image)
+
+
+def test_a_negative_that_lies_upside_down_is_noticed_in_the_turned_image() -> None:
+    eye = Watchful(hand(tilt_deg=180.0))
+    eye.upright_only = True
+    looks = gather_looks(eye, 255 - radiograph(hand(tilt_deg=180.0)), CANONICAL, MERGING)
+    assert (looks.counters["greys_inverted"], looks.counters["hand_found_turned"]) == (1, 1)
+    np.testing.assert_array_equal(eye.images[-1], radiograph(hand(tilt_deg=180.0)))
 
 
 def test_what_is_no_hand_is_no_negative() -> None:

@@ -165,6 +165,15 @@ def test_crops_that_leave_out_what_is_low_say_the_same(name: str, shape: str) ->
         assert all(0 <= side - least <= 8 for side, least in zip(spared[6][2].shape, tight, strict=True))
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_crops_stay_inside_the_image_where_a_bone_lies_beyond_it(name: str) -> None:
+    view = VIEWS[name]
+    for centre in ((455.0, 300.0), (-8.0, 300.0), (200.0, 626.0), (200.0, -8.0), (456.0, 626.0)):
+        one = look(view, {"Capitate": disc(centre, 25.0), "Lunate": disc(centre, 4.0)})
+        alone, kept = (merge_views([one], keep_logits=keep) for keep in (False, True))
+        assert alone.channels.equals(kept.channels)
+
+
 def test_a_turned_look_and_a_plain_one_agree_on_a_shape() -> None:
     bones = {"Scaphoid": disc((210.7, 300.2), 44.0)}
     merged = merge_views([look(WHOLE, bones), look(VIEWS["turned"], bones), look(VIEWS["mirrored"], bones)])

@@ -181,7 +181,8 @@ def _without_empty(
         start += per_column * first_column + per_row * first_row
         least = float((per_column * near + by_row).min()) + start - abs(per_row)
         most = float((per_column * far + by_row).max()) + start + abs(per_row)
-        first = max(pixels.start, math.floor(least))
+        # One pixel is left at least, where all that is above lies beyond the image.
+        first = min(max(pixels.start, math.floor(least)), pixels.stop - 1)
         found.append(range(first, max(first + 1, min(pixels.stop, math.ceil(most)))))
     return found[0], found[1]
 

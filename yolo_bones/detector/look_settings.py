@@ -40,6 +40,8 @@ class LookSettings:
         turn_doubt: the hand is searched in the image turned by quarters where the confidences of the canonical look's
             bones add up to less than this part of 29 (0.80 at least of 8 phantom hands, 0.55 at most where the hand lay
             upside down and was taken for one that does not).
+        positive_gain: inverted greys stay so where the bones' confidences then add up to so many times as much
+            (1.22 times at least on 30 phantoms; hands before white air reached 1.13).
         moved: the canonical look is repeated where its own fit moves a corner of the window by more, in lengths of the
             third metacarpal.
     """
@@ -59,6 +61,7 @@ class LookSettings:
     least_support: float = 0.4
     side_doubt: float = 0.7
     turn_doubt: float = 0.65
+    positive_gain: float = 1.15
     moved: float = 0.3
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ Every look is one forward of the same network; what they see is averaged as logi
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -173,12 +174,17 @@ class _Looking:
         net, (height, width) = whole.input_size, (self.size.height * whole.scale, self.size.width * whole.scale)
         fitting = min(1.0, net.width / height, net.height / width)
         views = [turned(whole, turn_deg=turn, zoom=1.0 if turn == 180.0 else fitting) for turn in SEARCH_TURNS]
-        seen = max(map(self._detect, views), key=total_confidence)
-        least = 0.0 if upright is None else upright.bones_seen
+
+        def best() -> Candidates:
+            return max(map(self._detect, views), key=total_confidence)
+
+        grey = self.grey
         before = self.counters.copy()
+        seen = self._as_positive(best(), best)
+        least = 0.0 if upright is None else upright.bones_seen
         hand = self._hand_of(seen, self._supported(seen)) if total_confidence(seen) > least else None
         if hand is None or hand.bones_seen <= least:
-            self.counters = before
+            self.grey, self.counters = grey, before
             return upright
         self.counters["hand_found_turned"] += 1
         return hand
@@ -217,13 +223,22 @@ class _Looking:
         return seen, self._supported(seen)
 
     def _look_for_hand(self, longest_px: int) -> Candidates:
-        """A look at all; where it shows that the image is a negative, that is turned into a positive for good."""
-        seen = self._look_at_all(longest_px)
-        if not (self.settings.negatives and is_negative(self.grey, seen)):
+        return self._as_positive(self._look_at_all(longest_px), lambda: self._look_at_all(longest_px))
+
+    def _as_positive(self, seen: Candidates, look_again: Callable[[], Candidates]) -> Candidates:
+        """What was seen; or, where it shows that the image is a negative, what is seen of the positive from now on.
+
+        A negative shows much more once it is inverted; where that is not so, the image stays as it is.
+        """
+        if not self.settings.negatives or self.counters["greys_inverted"] or not is_negative(self.grey, seen):
+            return seen
+        negative, self.grey = self.grey, np.asarray(cv2.bitwise_not(self.grey), dtype=np.uint8)
+        again = look_again()
+        if total_confidence(again) < self.settings.positive_gain * total_confidence(seen):
+            self.grey = negative
             return seen
         self.counters["greys_inverted"] += 1
-        self.grey = np.asarray(cv2.bitwise_not(self.grey), dtype=np.uint8)
-        return self._look_at_all(longest_px)
+        return again
 
     def _supported(self, seen: Candidates) -> HandFit | None:
         fit = find_hand(seen, self.merging)
