@@ -118,6 +118,7 @@ def test_settings_beside_the_weights_tell_how_to_look(trained: Path) -> None:
         assert stored is not None
         assert (stored.look["canonical"], stored.look["closeup"], stored.look["canonical_px"]) == (True, True, 64)
         assert stored.merge["box_margin"] == 0.1
+        assert stored.merge["place_prior"] == 0.0
 
 
 def test_shipped_weights_keep_their_settings(trained: Path, tmp_path: Path) -> None:
@@ -213,6 +214,14 @@ def test_its_weights_predict(trained: Path, tiny_hands: Path, tmp_path: Path) ->
     assert len(list(open_rle_table(out).images())) == 2
 
 
+def test_places_count_where_no_canonical_view_was_trained(data: Path, tmp_path: Path) -> None:
+    assert run(data, tmp_path, "r", "epochs=1", "epoch_images=2", "canonical=0", "closeup=0") == 0
+    last = tmp_path / "r" / "weights" / "last.pt"
+    stored = read_settings(last, load_weights(last).sha256)
+    assert stored is not None
+    assert (stored.look["canonical"], stored.look["closeup"], stored.merge["place_prior"]) == (False, False, 1.0)
+
+
 def test_the_same_seed_trains_the_same_weights(data: Path, tmp_path: Path) -> None:
     states = []
     for name in ("a", "b"):
@@ -236,21 +245,26 @@ def test_an_interrupted_run_goes_on(data: Path, tmp_path: Path) -> None:
     started = subprocess.Popen([*command, "epochs=60", "epoch_images=2", "val=False"], cwd=ROOT, stderr=subprocess.PIPE)
     last = tmp_path / "r" / "weights" / "last.pt"
     deadline = time.monotonic() + 240
-    while not last.exists() and started.poll() is None and time.monotonic() < deadline:
+    while not last.with_suffix(".yaml").exists() and started.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=120)
     assert started.returncode == 130, errors.decode()[-2000:]
     done = len((tmp_path / "r" / "results.csv").read_text(encoding="utf-8").splitlines()) - 1
     assert 1 <= done < 60
+    assert last.with_suffix(".yaml").exists()
     assert train([f"resume={last}", "imgsz=128"]) == 3
     checkpoint = torch.load(last, weights_only=False)
     checkpoint["train_args"]["epochs"] = done + 1  # the rest of sixty epochs would take minutes
     checkpoint["ema"].args.epochs = done + 1
     torch.save(checkpoint, last)
+    table = tmp_path / "r" / "results.csv"
+    with table.open("a", encoding="utf-8") as stream:
+        stream.write(f"{done + 1},1,2,3\n")  # of an epoch that did not come to its checkpoint
     assert train([f"resume={last}"]) == 0
     assert train([f"resume={last}"]) == 3  # finished
-    assert len((tmp_path / "r" / "results.csv").read_text(encoding="utf-8").splitlines()) - 1 == done + 1
+    epochs = [line.split(",")[0] for line in table.read_text(encoding="utf-8").splitlines()[1:]]
+    assert epochs == [str(epoch + 1) for epoch in range(done + 1)]
 
 
 def tiny(data: Path, place: Path) -> dict[str, Any]:

@@ -75,6 +75,9 @@ def _train(arguments: argparse.Namespace) -> int:
         record = {**made_with.record, **made_with.recipe.as_record()}
         write_text(folder / RECIPE_FILE, yaml.safe_dump(record, sort_keys=True))
     say(f"{folder}: training")
+    if not resumed:
+        trainer.add_callback("on_train_start", _forget_earlier_run)
+    trainer.add_callback("on_model_save", lambda saving: _write_settings(saving, made_with.recipe))
     _train_or_finish(trainer, bool(resumed))
     _write_settings(trainer, made_with.recipe)
     _write_manifest(trainer, made_with, started_from)
@@ -134,7 +137,6 @@ def _train_or_finish(trainer: Any, resumed: bool) -> None:
     """
     progress = TrainingProgress()
     progress.watch(trainer)
-    trainer.add_callback("on_train_start", _forget_earlier_run)
     try:
         trainer.train()
     except AssertionError as error:

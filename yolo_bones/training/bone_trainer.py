@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from yolo_bones.detector.environment import prepare
 from yolo_bones.errors import MachineError
-from yolo_bones.files import TEMPORARY_MARK
+from yolo_bones.files import TEMPORARY_MARK, write_text
 
 prepare()
 
@@ -166,7 +166,18 @@ def _put(temporary: Path, place: Path) -> None:
     temporary.replace(place)
 
 
+def _drop_rows_after(table: Path, epoch: int) -> None:
+    """Rows of epochs that are to be trained again: a run may end between a row and its checkpoint."""
+    if not table.exists():
+        return
+    header, *rows = table.read_text(encoding="utf-8").splitlines()
+    kept = [row for row in rows if row.split(",")[0].isdigit() and int(row.split(",")[0]) <= epoch]
+    if len(kept) < len(rows):
+        write_text(table, "\n".join([header, *kept]) + "\n")
+
+
 def _start(trainer: BoneTrainer) -> None:
+    _drop_rows_after(Path(trainer.csv), trainer.start_epoch)
     model: Any = unwrap_model(trainer.model)
     model.criterion = BoneLoss(model, trainer.recipe)
     if trainer.device.type == "cpu":
