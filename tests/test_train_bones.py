@@ -215,7 +215,7 @@ def test_its_weights_predict(trained: Path, tiny_hands: Path, tmp_path: Path) ->
 
 
 def test_places_count_where_no_canonical_view_was_trained(data: Path, tmp_path: Path) -> None:
-    assert run(data, tmp_path, "r", "epochs=1", "epoch_images=2", "canonical=0", "closeup=0") == 0
+    assert train([f"data={data}", f"project={tmp_path}", "name=r", *TINY, "epochs=1", "epoch_images=2"]) == 0
     last = tmp_path / "r" / "weights" / "last.pt"
     stored = read_settings(last, load_weights(last).sha256)
     assert stored is not None
