@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -77,7 +77,7 @@ class LookArea:
         return votes
 
 
-def union_of(crops: Sequence[LogitCrop]) -> Rectangle:
+def union_of(crops: Sequence[tuple[int, int, NDArray[Any]]]) -> Rectangle:
     """The rectangle around all crops."""
     return (
         min(top for top, _, _ in crops),

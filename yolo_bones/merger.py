@@ -24,7 +24,7 @@ from yolo_bones.fused_bones import FusedBones, best_by_class, box_iou, fuse_by_c
 from yolo_bones.joint_identity import identify
 from yolo_bones.logit_crops import ABSENT, LogitCrop, logit_crops
 from yolo_bones.look_fusion import clear_no, fuse_looks, look_weights
-from yolo_bones.look_means import LookArea
+from yolo_bones.look_means import LookArea, union_of
 from yolo_bones.merge_settings import MergeSettings
 from yolo_bones.rle import RunLengthMasks, encode_crop, stack
 from yolo_bones.tidying import tidy_mask
@@ -101,19 +101,22 @@ def merge_views(
     counters: Counter[str] = Counter()
     confidence = np.zeros(BONE_COUNT, dtype=np.float32)
     masks: list[MaskCrop] = []
-    kept: list[LogitCrop] = []
     looks = identify(looks, settings, counters, frame)
-    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, spare, settings, counters, keep_logits)):
-        top, left, logits = crop
+    for class_id, (crop, sureness) in enumerate(_crops_of_looks(looks, spare, settings, counters)):
         confidence[class_id] = sureness
-        masks.append((top, left, (logits > settings.threshold_of(class_id)).view(np.uint8)))
-        if keep_logits:
-            kept.append(crop)
-    by_geometry = _by_geometry(masks, settings, counters)
-    channels = stack(size, [encode_crop(mask, top, left, size) for top, left, mask in by_geometry])
+        masks.append(_thresholded(crop, class_id, settings))
+    masks = _by_geometry(masks, settings, counters)
+    channels = stack(size, [encode_crop(mask, top, left, size) for top, left, mask in masks])
+    kept: list[LogitCrop] = []
     if keep_logits:
-        _settle(kept, masks, by_geometry, settings)
+        kept = [crop for crop, _ in _crops_of_looks(looks, spare, settings, Counter(), whole_boxes=True)]
+        kept = _settle(kept, masks, settings)
     return MergedBones(channels, confidence, tuple(kept), {name: n for name, n in sorted(counters.items()) if n})
+
+
+def _thresholded(crop: LogitCrop, class_id: int, settings: MergeSettings) -> MaskCrop:
+    top, left, logits = crop
+    return top, left, (logits > settings.threshold_of(class_id)).view(np.uint8)
 
 
 def _crops_of_looks(
@@ -121,16 +124,21 @@ def _crops_of_looks(
     spare: Candidates | None,
     settings: MergeSettings,
     counters: Counter[str],
-    keep_logits: bool,
+    *,
+    whole_boxes: bool = False,
 ) -> Iterator[tuple[LogitCrop, float]]:
-    """Each bone's logits, mean over the looks that count, and the confidence of the surest of these looks."""
+    """Each bone's logits, mean over the looks that count, and the confidence of the surest of these looks.
+
+    The crops may end where all lies so low that it decides nothing, but for `whole_boxes`, and where covered parts
+    are to be restored there.
+    """
     fused = [fuse_by_class(look, settings) for look in looks]
     if spare is not None:  # seldom needed for more than a bone or two
         looks, fused = [*looks, spare], [*fused, best_by_class(spare)]
     weights = look_weights(looks, fused, settings, counters, has_spare=spare is not None)
     confidence = np.stack([one.confidence for one in fused])
     areas = [LookArea(look.view) for look in looks]
-    floors = None if keep_logits else _floors(weights, settings)
+    floors = None if whole_boxes or settings.repair_flattened else _floors(weights, settings)
     crops = [
         logit_crops(look, one, row > 0.0, settings, floors)
         for look, one, row in zip(looks, fused, weights, strict=True)
@@ -162,10 +170,21 @@ def _by_geometry(masks: list[MaskCrop], settings: MergeSettings, counters: Count
     return masks
 
 
-def _settle(kept: list[LogitCrop], before: list[MaskCrop], after: list[MaskCrop], settings: MergeSettings) -> None:
-    """Make logits say what the masks say."""
-    for class_id, (_, _, logits) in enumerate(kept):
-        old, new = before[class_id][2], after[class_id][2]
-        if old is not new:
-            logits[old > new] = clear_no(settings.threshold_of(class_id))
-            logits[new > old] = settings.threshold_of(class_id) + ADDED
+def _settle(kept: list[LogitCrop], masks: list[MaskCrop], settings: MergeSettings) -> list[LogitCrop]:
+    """Crops whose logits say what the masks say; they reach as far as these do."""
+    settled: list[LogitCrop] = []
+    for class_id, (crop, mask) in enumerate(zip(kept, masks, strict=True)):
+        threshold = settings.threshold_of(class_id)
+        known = [one for one in (crop, mask) if one[2].size]
+        top, left, bottom, right = union_of(known or [ABSENT])
+        logits = np.full((bottom - top, right - left), clear_no(threshold), dtype=np.float32)
+        says = np.zeros(logits.shape, dtype=np.bool_)
+        for plane, (first_row, first_column, inside) in ((logits, crop), (says, mask)):
+            rows, columns = inside.shape
+            if inside.size:
+                plane[first_row - top :, first_column - left :][:rows, :columns] = inside
+        above = logits > threshold
+        logits[above & ~says] = clear_no(threshold)
+        logits[says & ~above] = threshold + ADDED
+        settled.append((top, left, logits))
+    return settled
