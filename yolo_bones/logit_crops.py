@@ -165,7 +165,7 @@ def _without_empty(
     steep = np.abs(to_native[:, :2])
     if steep.min() < NEARLY_UPRIGHT * steep.max():
         column, row, width, height = cv2.boundingRect(above.view(np.uint8))
-        occupied = np.array([row, row + height - 1])[: 2 * height]
+        occupied = np.array([row, row + height - 1] if height else [], dtype=np.int64)
         left, right = np.array([[column - 1] * 2, [column + width] * 2])
     else:
         occupied = np.flatnonzero(above.any(axis=1))
