@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_bones.bones import BONES
+from yolo_bones.greys import DISTANCES_PX, REGIONS, GreyMeasures, measure_greys
 from yolo_bones.phantom import bone_density, detector, radiograph, soft_tissue
 from yolo_bones.phantom.exposure import draw_exposure
 from yolo_bones.phantom.framing import Frame, draw_frame
-from yolo_bones.phantom.greys import DISTANCES_PX, REGIONS, GreyMeasures, measure_greys
 from yolo_bones.phantom.growth import grow_patient
 from yolo_bones.phantom.people import draw_person
 from yolo_bones.phantom.pose import draw_pose
-from yolo_bones.phantom.reference import GREY_BONE_SD, GREY_NOISE, GREY_PROFILES, GREY_REGIONS, GREY_REGIONS_SD
 from yolo_bones.phantom.skeleton import pose_bones
+from yolo_bones.reference import GREY_BONE_SD, GREY_NOISE, GREY_PROFILES, GREY_REGIONS, GREY_REGIONS_SD
 
 WANTED = {**GREY_REGIONS, "bone_sd": GREY_BONE_SD, "noise_fine": GREY_NOISE[0]}
 WANTED_SD = {**GREY_REGIONS_SD, "noise_fine": GREY_NOISE[1]}

@@ -21,10 +21,10 @@ from tests.atlas.state import State, Variation, first_state, read_state, write_s
 from tests.atlas.targets import BoneTarget, goal_area
 from tests.atlas.updates import next_pair, next_target, next_variation
 from tests.atlas.write_atlas import as_module, current_tables, install, installed, tables_of
+from yolo_bones import reference
 from yolo_bones.anatomy import TYPICAL
 from yolo_bones.bones import ARM_BONES, BONES, HAND_BONES
 from yolo_bones.errors import InputError
-from yolo_bones.phantom import reference
 from yolo_bones.phantom.agreement import ROUND_BONES
 from yolo_bones.phantom.growth import typical_stack, typical_tube
 from yolo_bones.phantom.patients import draw_patient

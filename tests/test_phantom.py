@@ -12,11 +12,11 @@ from tests.atlas.population import measure_patient
 from tests.conftest import TINY_SIZE
 from yolo_bones import make_phantoms as module
 from yolo_bones.bones import BONES
+from yolo_bones.hand_measures import Collected
 from yolo_bones.make_phantoms import main as make_phantoms
 from yolo_bones.phantom.agreement import judge
 from yolo_bones.phantom.framing import draw_frame
 from yolo_bones.phantom.growth import grow_patient
-from yolo_bones.phantom.hand_measures import Collected
 from yolo_bones.phantom.patients import draw_patient
 from yolo_bones.phantom.pose import draw_pose
 from yolo_bones.phantom.projection import cast_shadow

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,13 +15,12 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.rectangle_hands import ORIGIN_XY, SIZE, UNIT_PX, hand_masks, hand_planes, write_hands
+from yolo_bones import reference
 from yolo_bones.bones import BONES, CLASS_IDS
-from yolo_bones.errors import MachineError
-from yolo_bones.phantom import reference
-from yolo_bones.phantom.agreement import Check, Verdict, factor_deviation, judge, share_deviation
-from yolo_bones.phantom.contact_sheet import lay_out, write_contact_sheet
-from yolo_bones.phantom.greys import DISTANCES_PX, READINGS, REGIONS, Crop, GreyMeasures, measure_greys
-from yolo_bones.phantom.hand_measures import (
+from yolo_bones.contact_sheet import lay_out, write_contact_sheet
+from yolo_bones.errors import InputErrors, MachineError
+from yolo_bones.greys import DISTANCES_PX, READINGS, REGIONS, Crop, GreyMeasures, measure_greys
+from yolo_bones.hand_measures import (
     MEASURES,
     Collected,
     HandMeasures,
@@ -30,10 +29,13 @@ from yolo_bones.phantom.hand_measures import (
     pairwise_iou,
     trimmed,
 )
-from yolo_bones.phantom.statistics import Measured, _alive, main
+from yolo_bones.parallel import work_in_order
+from yolo_bones.phantom.agreement import Check, Verdict, factor_deviation, judge, share_deviation
+from yolo_bones.phantom.statistics import main, measure_sources
 from yolo_bones.phantom.statistics_tables import Table
 from yolo_bones.phantom.summaries import near_wrap
 from yolo_bones.rle import ImageSize, encode
+from yolo_bones.truth_sources import read_truth
 
 STATS = ROOT.parent / "shared" / "stats"
 METACARPAL_ROW = list(REGIONS).index("metacarpal")
@@ -469,9 +471,13 @@ def test_tables_as_text_and_markdown() -> None:
 
 
 def test_a_killed_worker_is_the_machines_fault() -> None:
-    def broken() -> Iterator[Measured]:
-        raise BrokenProcessPool
-        yield
-
     with pytest.raises(MachineError, match="--workers"):
-        list(_alive(broken()))
+        list(work_in_order(os._exit, [9], workers=2))
+
+
+def test_a_fault_found_by_a_worker_keeps_its_words(hands: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "spoilt"
+    shutil.copytree(hands, folder)
+    next((folder / "train").rglob("image1.json")).write_text('{"annotations": []}', encoding="utf-8")
+    with pytest.raises(InputErrors, match=r"image1\.json: annotations: expected at least one annotation"):
+        list(measure_sources(read_truth(folder, drawn=True), [], workers=2))

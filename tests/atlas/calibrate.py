@@ -30,8 +30,8 @@ from tests.atlas.updates import updated
 from tests.atlas.write_atlas import as_module, tables_of
 from yolo_bones.command_line import count_argument, run_command, say
 from yolo_bones.files import write_text
+from yolo_bones.hand_measures import Collected
 from yolo_bones.phantom.agreement import Verdict, judge
-from yolo_bones.phantom.hand_measures import Collected
 from yolo_bones.phantom.summaries import mean_multi_label
 
 FIRST_STEPS: Final = 14

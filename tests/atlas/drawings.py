@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, Point, Polygon
 
 from tests.atlas.outlines import across, measure_moments
+from yolo_bones import reference
 from yolo_bones.anatomy import SLICES, TYPICAL, direction_xy
 from yolo_bones.bones import ARM_BONES, KINDS
-from yolo_bones.phantom import reference
 from yolo_bones.phantom.shapes import RADII, STATIONS
 
 Array = NDArray[np.float64]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tests.atlas.write_atlas import AtlasTables, install, installed
 from yolo_bones.bones import BONES
 from yolo_bones.command_line import progress
+from yolo_bones.hand_measures import Collected, HandMeasures, measure_hand
 from yolo_bones.phantom.framing import draw_frame
 from yolo_bones.phantom.growth import grow_patient
-from yolo_bones.phantom.hand_measures import Collected, HandMeasures, measure_hand
 from yolo_bones.phantom.patients import HANDS
 from yolo_bones.phantom.pose import draw_pose
 from yolo_bones.phantom.projection import cast_shadow

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from tests.atlas.parameters import parameter_count
 from tests.atlas.targets import BoneTarget, Pair
+from yolo_bones import reference
 from yolo_bones.anatomy import SLICES, THIRD_METACARPAL, TYPICAL
 from yolo_bones.bones import ARM_BONES, BONES, HAND_BONES
 from yolo_bones.errors import InputError
 from yolo_bones.files import write_text
-from yolo_bones.phantom import reference
 from yolo_bones.strict_json import read_strict_json
 
 Array = NDArray[np.float64]

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_bones import reference
 from yolo_bones.anatomy import SLICES
-from yolo_bones.phantom import reference
 
 Array = NDArray[np.float64]
 Pair = tuple[str, str]

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from tests.atlas.population import mean_shared_areas
 from tests.atlas.state import State, Variation
 from tests.atlas.targets import UNIT_PX, BoneTarget, Pair, goal_area
+from yolo_bones import reference
 from yolo_bones.anatomy import THIRD_METACARPAL
 from yolo_bones.bones import ARM_BONES, CLASS_IDS, HAND_BONES, KINDS
-from yolo_bones.phantom import reference
+from yolo_bones.hand_measures import Collected
 from yolo_bones.phantom.agreement import ROUND_BONES
-from yolo_bones.phantom.hand_measures import Collected
 from yolo_bones.phantom.summaries import shape_summary
 
 Array = NDArray[np.float64]

@@ -23,10 +23,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from yolo_bones import reference
 from yolo_bones.bones import BONES
-from yolo_bones.phantom import reference
-from yolo_bones.phantom.greys import DISTANCES_PX
-from yolo_bones.phantom.hand_measures import Collected
+from yolo_bones.greys import DISTANCES_PX
+from yolo_bones.hand_measures import Collected
 from yolo_bones.phantom.summaries import (
     grey_figures,
     mean_multi_label,

@@ -14,28 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
 from yolo_bones.command_line import count_argument, progress, run_command, say
-from yolo_bones.errors import InputError, MachineError
+from yolo_bones.contact_sheet import check_sheet_name, write_contact_sheet
+from yolo_bones.errors import InputError
 from yolo_bones.files import write_text
+from yolo_bones.greys import READINGS, GreyMeasures, measure_greys
+from yolo_bones.hand_measures import Collected, HandMeasures, measure_hand
+from yolo_bones.parallel import work_in_order
 from yolo_bones.phantom.agreement import PARTS, judge
-from yolo_bones.phantom.contact_sheet import check_sheet_name, write_contact_sheet
-from yolo_bones.phantom.greys import READINGS, GreyMeasures, measure_greys
-from yolo_bones.phantom.hand_measures import Collected, HandMeasures, measure_hand
 from yolo_bones.phantom.statistics_record import as_record
 from yolo_bones.phantom.statistics_tables import tables
-from yolo_bones.phantom.truth_sources import SPLITS, TruthSource, list_images, read_truth
+from yolo_bones.truth_sources import SPLITS, TruthSource, list_images, read_truth
 
 EXIT_FINDINGS: Final = 1
 Measured = tuple[str, HandMeasures | None, GreyMeasures | None]
@@ -91,7 +88,7 @@ def _collect(arguments: argparse.Namespace) -> Collected:
     if "grey" in arguments.only:
         readings = READINGS if arguments.variants else READINGS[:1]
     collected = Collected()
-    measured = _alive(measure_sources(sources, readings, max(1, arguments.workers)))
+    measured = measure_sources(sources, readings, arguments.workers)
     for name, hand, greys in progress(measured, "measuring", len(names), arguments.quiet):
         collected.add(name, hand, greys)
     return collected
@@ -105,25 +102,7 @@ def measure_sources(sources: Iterable[TruthSource], readings: Sequence[str], wor
         readings: of the grey profiles, some of `greys.READINGS`; none leaves the pixels unread.
         workers: processes.
     """
-    if workers == 1:
-        yield from (measure_source(source, readings) for source in sources)
-        return
-    # Not forked: a copy of OpenCV's threads, once they run, waits for ever.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        waiting: deque[Future[Measured]] = deque()
-        for source in sources:
-            waiting.append(pool.submit(measure_source, source, readings))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        yield from (future.result() for future in waiting)
-
-
-def _alive(measured: Iterator[Measured]) -> Iterator[Measured]:
-    try:
-        yield from measured
-    except BrokenProcessPool as error:
-        raise MachineError("a worker was killed, perhaps for want of memory; try fewer --workers") from error
+    return work_in_order(partial(measure_source, readings=readings), sources, workers)
 
 
 def measure_source(source: TruthSource, readings: Sequence[str]) -> Measured:

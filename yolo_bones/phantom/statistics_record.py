@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from yolo_bones.bones import BONES
+from yolo_bones.greys import REGIONS
+from yolo_bones.hand_measures import Collected
 from yolo_bones.phantom.agreement import Verdict
-from yolo_bones.phantom.greys import REGIONS
-from yolo_bones.phantom.hand_measures import Collected
 from yolo_bones.phantom.summaries import (
     grey_figures,
     mean_multi_label,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_bones import reference
 from yolo_bones.bones import BONES
-from yolo_bones.phantom import reference
+from yolo_bones.greys import DISTANCES_PX, REGIONS
+from yolo_bones.hand_measures import Collected
 from yolo_bones.phantom.agreement import Verdict, area_checks, factor_deviation, is_far, is_inside
-from yolo_bones.phantom.greys import DISTANCES_PX, REGIONS
-from yolo_bones.phantom.hand_measures import Collected
 from yolo_bones.phantom.summaries import (
     grey_figures,
     mean_profile,

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_bones import reference
 from yolo_bones.bones import BONES, CLASS_IDS
-from yolo_bones.phantom import reference
-from yolo_bones.phantom.hand_measures import MEASURES, Collected, trimmed
+from yolo_bones.hand_measures import MEASURES, Collected, trimmed
 
 NEAR_WRAP_DEG: Final = 80.0
 

@@ -15,14 +15,24 @@ from numpy.typing import NDArray
 
 from yolo_bones.anatomy import HandFrame, Shape, find_hand_frame, measure_bone, measure_shape
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS
-from yolo_bones.phantom.greys import REFERENCE_HEIGHT, GreyMeasures
-from yolo_bones.phantom.reference import SHAPE_MEASURES, SLICE_MEASURES
+from yolo_bones.greys import REFERENCE_HEIGHT, GreyMeasures
+from yolo_bones.reference import SHAPE_MEASURES, SLICE_MEASURES
 from yolo_bones.rle import RunLengthMasks, decode_box, paired_intersection_areas, stack, vote_by_weight
 
 Values = NDArray[np.float64]
 
 MEASURES: Final = SHAPE_MEASURES + SLICE_MEASURES
 TRIMMED_PERCENTILES: Final = (1.0, 99.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskMeasures:
+    """What is measured of 29 masks without knowing where the hand is; attributes as of `HandMeasures`."""
+
+    area_px: Values
+    outline_area_px: Values
+    iou: Values
+    multi_label_px: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +71,17 @@ def mask_to_pixels(mask: RunLengthMasks) -> Values:
     return np.stack([columns, rows], axis=1).astype(np.float64)
 
 
+def measure_masks(masks: RunLengthMasks) -> MaskMeasures:
+    """Areas and overlaps of the 29 channels of one image; a bone that is missing has an area of 0."""
+    scale = REFERENCE_HEIGHT / masks.size.height
+    return MaskMeasures(
+        area_px=masks.areas().astype(np.float64) * scale**2,
+        outline_area_px=_outline_areas(masks) * scale**2,
+        iou=pairwise_iou(masks),
+        multi_label_px=float(count_multi_label(masks)) * scale**2,
+    )
+
+
 def measure_hand(masks: RunLengthMasks) -> HandMeasures | None:
     """Measure the 29 channels of one image.
 
@@ -76,12 +97,13 @@ def measure_hand(masks: RunLengthMasks) -> HandMeasures | None:
         return None
     scale = REFERENCE_HEIGHT / masks.size.height
     x, y = frame.origin_xy * scale
+    plain = measure_masks(masks)
     return HandMeasures(
         bones=_measure_bones(pixels, shapes, frame),
-        area_px=masks.areas().astype(np.float64) * scale**2,
-        outline_area_px=_outline_areas(masks) * scale**2,
-        iou=pairwise_iou(masks),
-        multi_label_px=float(count_multi_label(masks)) * scale**2,
+        area_px=plain.area_px,
+        outline_area_px=plain.outline_area_px,
+        iou=plain.iou,
+        multi_label_px=plain.multi_label_px,
         unit_px=frame.unit_px * scale,
         tilt_deg=frame.tilt_deg,
         origin_px=(float(x), float(y)),

@@ -1,4 +1,4 @@
-"""Statistics of real hand radiographs, aggregates only: what the phantom is measured against.
+"""Statistics of real hand radiographs, aggregates only: what phantoms and data sets are set against.
 
 Shape: 288 hands, 58 % of them with a bent wrist; the rest of that table is `anatomy.TYPICAL`. Areas and overlaps: 800
 annotated images of 2048 x 2048, 10 % with a bent wrist. Grey levels: 13 radiographs.
@@ -15,39 +15,6 @@ MeanSd = tuple[float, float]
 
 SHAPE_MEASURES: Final = ("area", "length", "width", "thumbward", "distalward", "angle_deg")
 SLICE_MEASURES: Final = tuple(f"w{index}" for index in range(10))
-
-# In units of the third metacarpal's length, squared.
-_SHAPE_AREA: Final[dict[str, MeanSd]] = {
-    "finger-1": (0.0399, 0.0048),
-    "finger-2": (0.0822, 0.0075),
-    "finger-3": (0.1343, 0.0104),
-    "finger-4": (0.0255, 0.0026),
-    "finger-5": (0.0498, 0.0043),
-    "finger-6": (0.1086, 0.0085),
-    "finger-7": (0.1775, 0.0116),
-    "finger-8": (0.0295, 0.0031),
-    "finger-9": (0.0631, 0.0054),
-    "finger-10": (0.1217, 0.0088),
-    "finger-11": (0.1614, 0.0092),
-    "finger-12": (0.0288, 0.003),
-    "finger-13": (0.0557, 0.0048),
-    "finger-14": (0.1024, 0.0078),
-    "finger-15": (0.1213, 0.0086),
-    "finger-16": (0.0201, 0.0023),
-    "finger-17": (0.0327, 0.0038),
-    "finger-18": (0.0717, 0.0059),
-    "finger-19": (0.1223, 0.0088),
-    "Trapezium": (0.0499, 0.0062),
-    "Trapezoid": (0.0307, 0.0044),
-    "Capitate": (0.0793, 0.0089),
-    "Hamate": (0.0557, 0.0063),
-    "Scaphoid": (0.0572, 0.0082),
-    "Lunate": (0.0419, 0.0056),
-    "Triquetrum": (0.0364, 0.0046),
-    "Pisiform": (0.0226, 0.0039),
-    "Radius": (0.4054, 0.0564),
-    "Ulna": (0.2205, 0.0404),
-}
 
 CLASS_AREA_PX: Final[dict[str, MeanSd]] = {
     "finger-1": (7925.7, 1667.2),
@@ -184,7 +151,7 @@ def shape_reference() -> dict[str, dict[str, tuple[float, float | None]]]:
     found: dict[str, dict[str, tuple[float, float | None]]] = {}
     for bone in BONES:
         typical = TYPICAL[bone]
-        row: dict[str, tuple[float, float | None]] = {"area": _SHAPE_AREA[bone]}
+        row: dict[str, tuple[float, float | None]] = {"area": (TYPICAL[bone].area, TYPICAL[bone].area_sd)}
         for measure in SHAPE_MEASURES[1:]:
             row[measure] = (getattr(typical, measure), getattr(typical, f"{measure}_sd"))
         row |= {name: (width, None) for name, width in zip(SLICE_MEASURES, typical.slice_widths, strict=True)}
