@@ -3,7 +3,8 @@
     python -m converters.points_to_rle RAW OUT
 
 Writes OUT/truth.csv (row-major, 1-based RLE, 29 rows an image), OUT/images.csv (image_name, patient, side, height,
-width; side is where the thumb points in the picture, `thumb-left` or `thumb-right`) and OUT/report.json.
+width, wrist; side is where the thumb points in the picture, `thumb-left` or `thumb-right`; wrist is `straight`, `bent`
+or `unknown`) and OUT/report.json.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from converters._shared import build_parser, finish, open_out, read_checked, show_progress
 from yolo_bones import __version__
+from yolo_bones.annotated_hand import wrist_of_image
 from yolo_bones.annotations import AnnotatedImage
 from yolo_bones.bones import BONE_COUNT
 from yolo_bones.command_line import run_command
@@ -23,7 +25,7 @@ from yolo_bones.rle import empty_masks, encode_crop, masks_to_row_texts, stack
 from yolo_bones.rle_table import write_rle_table
 
 PRODUCTS = ("truth.csv", "images.csv", "report.json")
-IMAGE_COLUMNS = ("image_name", "patient", "side", "height", "width")
+IMAGE_COLUMNS = ("image_name", "patient", "side", "height", "width", "wrist")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _convert(arguments: argparse.Namespace) -> int:
     data_set = read_checked(arguments.raw, arguments.quiet)
     settings = {"converter": "points_to_rle"}
-    parts = open_out(arguments, data_set, PRODUCTS, settings)
+    parts = open_out(arguments, data_set, PRODUCTS, {**settings, "columns": IMAGE_COLUMNS})
     for checked in show_progress(data_set, "converting", arguments.quiet):
         name = checked.pair.image_name
         if not parts.has(name):
             image = checked.read()
-            row = [name, image.patient_id, image.thumb_side, image.size.height, image.size.width]
+            row = [name, image.patient_id, image.thumb_side, image.size.height, image.size.width, wrist_of_image(image)]
             parts.write(name, {"row": row, "texts": _row_texts(image)})
 
     def images() -> Iterator[tuple[str, list[str]]]:

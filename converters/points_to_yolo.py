@@ -2,9 +2,14 @@
 
     python -m converters.points_to_yolo RAW OUT --folds 5 --fold 0 --seed 0
     python -m converters.points_to_yolo RAW OUT --canonical-px 1024
+    python -m converters.points_to_yolo RAW OUT --metadata meta.csv --stratify sex,age --balance wrist=bent:0.5
 
 Writes OUT/{images,labels}/{train,val} and OUT/report.json. Whole patients stay together, bent wrists are spread evenly
-over the folds. Prints the loss audit to stdout.
+over the folds, with --metadata and --stratify also what is known of patients. Prints the loss audit to stdout.
+
+--undersample and --balance write lists of training images beside them, OUT/train_undersampled.txt and
+OUT/train_balanced.txt, and a data file for each: `yolo segment train data=OUT/bones_balanced.yaml`. `wrist` makes
+straight and bent wrists equally frequent, `wrist,sex` every combination, `wrist=bent:0.5` half of all bent.
 
 With --canonical (or --canonical-px, its height) every image is drawn anew in its hand's canonical view, found from
 the annotation. report.json holds the (2, 3) matrix of each view, from continuous image coordinates (pixel p covers
@@ -23,18 +28,27 @@ from typing import Any, Final
 
 from converters._shared import build_parser, finish, open_out, read_checked, show_progress
 from converters._yolo_images import write_canonical, write_plain
+from converters._yolo_split import (
+    LIST_PRODUCTS,
+    add_split_arguments,
+    choose_samples,
+    choose_split,
+    say_shares,
+    write_samples,
+)
 from yolo_bones import __version__
 from yolo_bones.bones import BONES
 from yolo_bones.canonical import LEAST_LONGEST_PX, MOST_LONGEST_PX, STRIDE
-from yolo_bones.command_line import count_argument, progress, run_command, say
+from yolo_bones.command_line import count_argument, run_command, say
 from yolo_bones.data_set import CheckedPair, DataSet
 from yolo_bones.errors import InputError
 from yolo_bones.loss_audit import audit_table, summarise_ious
 from yolo_bones.resumable import PartFolder
-from yolo_bones.splits import Split, split_by_fold, split_by_lists
+from yolo_bones.sampling import SampleList
+from yolo_bones.splits import Split
 from yolo_bones.views import CANONICAL
 
-PRODUCTS = ("images", "labels", "report.json")
+PRODUCTS = ("images", "labels", "report.json", *LIST_PRODUCTS)
 NATIVE: Final = 0
 """Of `--canonical` without a height: the least resolution that loses nothing."""
 
@@ -42,11 +56,7 @@ NATIVE: Final = 0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = build_parser("points_to_yolo", __doc__.split("\n")[0])
-    parser.add_argument("--folds", type=count_argument, help="folds of patients (5)")
-    parser.add_argument("--fold", type=count_argument, help="the fold that validates (0)")
-    parser.add_argument("--seed", type=count_argument, help="of the deal of patients into folds (0)")
-    parser.add_argument("--train-list", type=Path, help="text file of training images instead of folds")
-    parser.add_argument("--val-list", type=Path, help="text file of validation images; RAW/{train,val}.txt are found")
+    add_split_arguments(parser)
     parser.add_argument("--inset-px", type=float, default=0.0, help="move label borders inwards, in pixels as written")
     parser.add_argument(
         "--canonical", action="store_true", help="draw each hand in its canonical view (thumb left, fingers up)"
@@ -71,18 +81,12 @@ def _convert(arguments: argparse.Namespace) -> int:
     if not 0.0 <= arguments.inset_px <= 50.0:
         raise InputError("--inset-px", "", "pixels from 0 to 50", arguments.inset_px)
     data_set = read_checked(arguments.raw, arguments.quiet)
-    split = _split(arguments, data_set)
+    split = choose_split(arguments, data_set)
     if split.note:
         say(split.note, arguments.quiet)
-    settings: dict[str, Any] = {
-        "converter": "points_to_yolo",
-        "folds": split.folds,
-        "fold": (arguments.fold or 0) if split.folds else None,
-        "seed": (arguments.seed or 0) if split.folds else None,
-        "lists": not split.folds,
-        "inset_px": arguments.inset_px,
-        "canonical": _canonical_settings(arguments.canonical),
-    }
+    say_shares(split, arguments.quiet)
+    samples = choose_samples(arguments, data_set, split)
+    settings = _settings(arguments, split, samples)
     names = {"train": sorted(split.training), "val": sorted(split.validation)}
     parts = open_out(arguments, data_set, PRODUCTS, {**settings, **names})
     done = _convert_all(arguments, data_set, split, parts)
@@ -99,6 +103,7 @@ def _convert(arguments: argparse.Namespace) -> int:
         **data_set.report(),
         "split_note": split.note,
         "wrists": split.wrists,
+        **({"strata": split.strata} if split.strata else {}),
         "train_images": len(written["train"]),
         "val_images": len(written["val"]),
         "val": written["val"],
@@ -107,7 +112,25 @@ def _convert(arguments: argparse.Namespace) -> int:
         **({} if arguments.canonical is None else _canonical_report(done, not_fitted)),
     }
     _say_what_happened(arguments, done, report)
+    if samples:
+        files = {name: _file(name, done[name]) for name in written["train"]}
+        report["samples"] = write_samples(arguments.out, samples, files, arguments.quiet)
     return finish(arguments.out, parts, report, arguments.quiet)
+
+
+def _settings(arguments: argparse.Namespace, split: Split, samples: Sequence[SampleList]) -> dict[str, Any]:
+    """Options that change the result."""
+    return {
+        "converter": "points_to_yolo",
+        "folds": split.folds,
+        "fold": (arguments.fold or 0) if split.folds else None,
+        "seed": (arguments.seed or 0) if split.folds else None,
+        "lists": not split.folds,
+        "inset_px": arguments.inset_px,
+        "canonical": _canonical_settings(arguments.canonical),
+        **({"stratify": list(arguments.stratify)} if split.strata else {}),
+        **({"samples": {chosen.kind: str(chosen.wish) for chosen in samples}} if samples else {}),
+    }
 
 
 def _convert_all(
@@ -133,6 +156,11 @@ def _convert_one(
     if canonical is None:
         return write_plain(checked, out, subset, inset_px)
     return write_canonical(checked, out, subset, inset_px, None if canonical == NATIVE else canonical)
+
+
+def _file(name: str, part: Mapping[str, Any]) -> str:
+    """Of a training image, below OUT; a view has a name of its own."""
+    return str(part["view"]["file"]) if "view" in part else f"images/train/{name}"
 
 
 def _listed(done: Mapping[str, dict[str, Any]], kind: str) -> list[str]:
@@ -174,30 +202,6 @@ def _say_what_happened(
             f"{len(report['not_fitted'])} images are left out, too few of their bones agree on one hand: {missing}",
             arguments.quiet,
         )
-
-
-def _split(arguments: argparse.Namespace, data_set: DataSet) -> Split:
-    """Lists that the user names or keeps beside the data, else folds."""
-    training, validation = arguments.train_list, arguments.val_list
-    if training is None and validation is None:
-        beside = [arguments.raw / name for name in ("train.txt", "val.txt")]
-        training, validation = (path if path.is_file() else None for path in beside)
-    if (training is None) != (validation is None):
-        found = training or validation
-        raise InputError(found, "", "a training and a validation list, or none", "only this one")
-    if training is None or validation is None:
-        folds = 5 if arguments.folds is None else arguments.folds
-        return split_by_fold(
-            data_set,
-            folds,
-            arguments.fold or 0,
-            arguments.seed or 0,
-            lambda pairs: progress(pairs, "wrists", len(data_set.pairs), arguments.quiet),
-        )
-    if any(option is not None for option in (arguments.folds, arguments.fold, arguments.seed)):
-        raise InputError(training, "", "either lists or --folds, --fold and --seed", "both")
-    say(f"split by {training} and {validation}", arguments.quiet)
-    return split_by_lists(data_set, training, validation)
 
 
 if __name__ == "__main__":

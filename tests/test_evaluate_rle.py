@@ -185,7 +185,7 @@ def test_all_faults_of_all_tables_at_once(scored: Scored, capsys: pytest.Capture
         ("image_name,sex\na,f\nb,여\n".encode("cp949"), ":3: sex: expected UTF-8 text, got "),
         ("image_name,성별\na,f\n".encode("cp949"), ":1: column 2: expected UTF-8 text, got "),
         ("image_name,sex\na,f\n".encode("utf-16"), ":1: expected UTF-8 text, got a zero byte"),
-        (b"PK\x03\x04rest", ": expected a CSV file (save the sheet as CSV UTF-8), got a workbook"),
+        (b"PK\x03\x04rest", ": expected a CSV file (of a workbook converters.metadata_to_csv makes one), got a"),
         (None, ": expected an existing file"),
     ],
 )

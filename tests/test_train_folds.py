@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,16 @@ def test_a_training_is_over_with_its_manifest_not_with_its_last_epoch(tmp_path: 
     assert not is_trained(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
     assert is_trained(tmp_path)
+
+
+def test_a_plan_without_metadata_has_the_settings_that_it_always_had(tmp_path: Path) -> None:
+    assert plan_of(tmp_path).strata_settings() == {}
+    table = tmp_path / "meta.csv"
+    table.write_text("patient,sex\nID001,f\n")
+    first = plan_of(tmp_path, metadata=table, stratify=("sex",)).strata_settings()
+    assert first["stratify"] == ["sex"]
+    table.write_text("patient,sex\nID001,m\n")
+    assert plan_of(tmp_path, metadata=table, stratify=("sex",)).strata_settings() != first
 
 
 # Steps.
@@ -274,6 +285,20 @@ def test_out_of_fold_tables_hold_every_image_once_from_the_model_that_did_not_se
         assert open_rle_table(voted.plan.joined_soft(seed)).names() == sorted(HANDS)
 
 
+def test_folds_follow_metadata_where_it_is_given(voted: FoldRun, tmp_path: Path) -> None:
+    table = tmp_path / "meta.csv"
+    # Without it both folds hold a bent and a straight wrist; so they do here, and one of each sex.
+    rows = [f"{number},{sex}" for number, sex in enumerate("ffmm", start=1)]
+    table.write_text("\n".join(["ID,sex", *rows]) + "\n", encoding="utf-8")
+    plan = plan_of(tmp_path / "out", metadata=table, stratify=("sex",))
+    run = replace(voted, plan=plan, runner=StepRunner(StepLedger(plan.out), plan.step_count(), quiet=True))
+    make_data(run, 0)
+    report = json.loads((plan.data(0) / "report.json").read_text(encoding="utf-8"))
+    assert report["strata"]["columns"] == ["wrist", "sex"]
+    assert "stratify" in run.data_settings()
+    assert "stratify" not in voted.data_settings()
+
+
 def test_weights_are_fitted_to_the_better_seed_and_serve_all_its_folds(voted: FoldRun) -> None:
     plan, sizes = voted.plan, dict.fromkeys(HANDS, SIZE)
     truth = plan.truth / "truth.csv"
@@ -427,6 +452,8 @@ def test_other_settings_are_refused_and_bad_ones_found_before_anything_is_made(
         ["--test", str(crossed["raw"] / "train"), "--test-truth", str(crossed["raw"] / "test_truth.csv")],
         ["--export", "--out elsewhere.csv"],
         ["--export", "'"],
+        ["--stratify", "sex"],
+        ["--metadata", str(tmp_path / "nowhere.csv"), "--stratify", "sex"],
     ):
         assert train_folds([raw, "--out", str(out), *wrong]) == 2, wrong
         assert not out.exists()

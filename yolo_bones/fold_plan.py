@@ -77,6 +77,7 @@ class FoldPlan:
         training: key -> value, for `train_bones`.
         export: further options of `export_rle`.
         tested: whether there are test images.
+        metadata, stratify: table of patients and those of its columns that folds are dealt by, beside the wrist.
     """
 
     out: Path
@@ -87,6 +88,8 @@ class FoldPlan:
     training: Mapping[str, str]
     export: tuple[str, ...]
     tested: bool
+    metadata: Path | None = None
+    stratify: tuple[str, ...] = ()
 
     @property
     def models(self) -> tuple[FoldModel, ...]:
@@ -174,6 +177,13 @@ class FoldPlan:
         }
         return [f"{key}={value}" for key, value in (*own.items(), *self.training.items())]
 
+    def strata_settings(self) -> dict[str, Any]:
+        """What tells one stratified deal from another; nothing where only wrists are looked at."""
+        if self.metadata is None or not self.stratify:
+            return {}
+        digest = hashlib.sha256(self.metadata.read_bytes()).hexdigest()
+        return {"stratify": list(self.stratify), "metadata_sha256": digest}
+
     def step_count(self) -> int:
         """Steps of the whole."""
         of_models = len(self.models) * (1 + len(self.parts))
@@ -217,7 +227,7 @@ def export_device(training: Mapping[str, str]) -> tuple[str, ...]:
     return ("--device", f"cuda:{first}" if first.isdigit() else first)
 
 
-def data_yaml_text() -> str:
-    """The data file of one fold; its folders count from the file itself."""
-    content = {"train": "data/images/train", "val": "data/images/val", "names": dict(enumerate(BONES))}
+def data_yaml_text(train: str = "data/images/train", val: str = "data/images/val") -> str:
+    """A data file for training, of one fold by default; its paths count from the file itself."""
+    content = {"train": train, "val": val, "names": dict(enumerate(BONES))}
     return str(yaml.safe_dump(content, sort_keys=False))

@@ -74,7 +74,8 @@ class FoldRun:
     def data_settings(self, fold: int | None = None) -> dict[str, Any]:
         """What tells one deal of the images from another."""
         files = [path for pair in self.pairs for path in (pair.image, pair.annotation)]
-        settings = {"input": fingerprint_of(files, self.root), "folds": self.plan.folds, "seed": self.plan.split_seed}
+        deal = {"folds": self.plan.folds, "seed": self.plan.split_seed, **self.plan.strata_settings()}
+        settings = {"input": fingerprint_of(files, self.root), **deal}
         return settings if fold is None else {**settings, "fold": fold}
 
 
@@ -90,7 +91,9 @@ def make_truth(run: FoldRun) -> None:
 def make_data(run: FoldRun, fold: int) -> None:
     """The data set in which a fold validates."""
     plan, folder = run.plan, run.plan.data(fold)
-    options = ("--folds", str(plan.folds), "--fold", str(fold), "--seed", str(plan.split_seed))
+    options = ["--folds", str(plan.folds), "--fold", str(fold), "--seed", str(plan.split_seed)]
+    if plan.metadata is not None and plan.stratify:
+        options += ["--metadata", str(plan.metadata), "--stratify", ",".join(plan.stratify)]
     report = folder / "report.json"
     step = Step(f"fold{fold}/data", f"fold {fold}: data set", run.data_settings(fold), (report,), kept=report)
     run.runner.run(step, partial(_convert, run, step.label, points_to_yolo.main, folder, options))

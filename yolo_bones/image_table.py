@@ -21,16 +21,20 @@ ZIP_MAGIC: Final = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class TableRow:
+    """One row and the line of the file that it begins on."""
+
     line: int
     cells: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
+    """A whole table, as it is written."""
+
     path: Path
     header: Sequence[str]
-    rows: Sequence[_Row]
+    rows: Sequence[TableRow]
 
     def column(self, name: str) -> int:
         """Place of a column."""
@@ -46,7 +50,7 @@ def read_patients(path: Path) -> dict[str, str]:
     Raises:
         InputErrors: a column or a cell is missing, an image is there twice, a row is no CSV row or not UTF-8.
     """
-    return _read_keyed(_read_table(path), "image_name", "patient", empty_allowed=False)
+    return _read_keyed(read_table(path), "image_name", "patient", empty_allowed=False)
 
 
 def read_column(path: Path, column: str) -> tuple[str, dict[str, str]]:
@@ -58,7 +62,7 @@ def read_column(path: Path, column: str) -> tuple[str, dict[str, str]]:
     Raises:
         InputErrors: there is no such column or no key, a key is empty or there twice, a row is no CSV row or not UTF-8.
     """
-    table = _read_table(path)
+    table = read_table(path)
     key = next((name for name in KEY_COLUMNS if name in table.header), None)
     if key is None:
         expected = f"a column {' or '.join(KEY_COLUMNS)}"
@@ -84,7 +88,7 @@ def patients_of_images(path: Path, patients: dict[str, str], image_names: Iterab
     return {name: patients[name] for name in names}
 
 
-def _read_keyed(table: _Table, key: str, column: str, *, empty_allowed: bool) -> dict[str, str]:
+def _read_keyed(table: Table, key: str, column: str, *, empty_allowed: bool) -> dict[str, str]:
     key_place, place = table.column(key), table.column(column)
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
@@ -107,16 +111,20 @@ def _read_keyed(table: _Table, key: str, column: str, *, empty_allowed: bool) ->
     return values
 
 
-def _read_table(path: Path) -> _Table:
-    """All rows, each with as many cells as the header; blank lines are skipped."""
+def read_table(path: Path) -> Table:
+    """All rows, each with as many cells as the header; blank lines are skipped.
+
+    Raises:
+        InputErrors: there is no header, a row is no CSV row, has more or fewer cells, or is not UTF-8.
+    """
     reader = csv.reader(_opened(path), strict=True)
     header: list[str] | None = None
-    rows: list[_Row] = []
+    rows: list[TableRow] = []
     faults: list[InputError] = []
     line = 1
     try:
         for cells in reader:
-            where, line = _Row(line, cells), reader.line_num + 1
+            where, line = TableRow(line, cells), reader.line_num + 1
             if not cells:
                 continue
             _check_readable(path, header or cells, where)
@@ -132,7 +140,7 @@ def _read_table(path: Path) -> _Table:
         raise InputError(f"{path}:1", "", "a header", "none")
     if faults:
         raise InputErrors(faults)
-    return _Table(path, header, rows)
+    return Table(path, header, rows)
 
 
 def _opened(path: Path) -> io.StringIO:
@@ -144,7 +152,7 @@ def _opened(path: Path) -> io.StringIO:
     except IsADirectoryError as error:
         raise InputError(path, "", "a CSV file", "a folder") from error
     if content.startswith(ZIP_MAGIC):
-        raise InputError(path, "", "a CSV file (save the sheet as CSV UTF-8)", "a workbook or another zip file")
+        raise InputError(path, "", "a CSV file (of a workbook converters.metadata_to_csv makes one)", "a zip file")
     text = content.decode("utf-8", "surrogateescape").removeprefix(BYTE_ORDER_MARK)
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
@@ -152,7 +160,7 @@ def _opened(path: Path) -> io.StringIO:
     return io.StringIO(text, newline="")
 
 
-def _check_readable(path: Path, header: Sequence[str], row: _Row) -> None:
+def _check_readable(path: Path, header: Sequence[str], row: TableRow) -> None:
     for place, cell in enumerate(row.cells):
         if any("\udc80" <= character <= "\udcff" for character in cell):
             # One such cell means another encoding, so the first is enough.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,16 +15,14 @@ import numpy as np
 from yolo_bones.bones import GROUPS
 from yolo_bones.errors import InputError
 from yolo_bones.image_table import read_column
+from yolo_bones.metadata_cells import NUMBER, mend_cell, number_text
 from yolo_bones.metrics import DiceScores
+from yolo_bones.patient_names import entries_of_patients
 
 NONE: Final = "(none)"
 """Label of the images without an entry."""
 MOST_VALUES: Final = 8
 """A column of numbers with more distinct ones is cut into quartiles."""
-NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-CONTROL: Final = re.compile(r"_x00[01][0-9A-Fa-f]_|[\x00-\x1f\x7f]")
-"""Control characters, also as workbooks write them: the data set's sheet holds `_x0008_` before some cells."""
-PATIENT_NUMBER: Final = re.compile(r"(?:ID)?([0-9]+)(?:\.0)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ def read_metadata_column(path: Path, name: str) -> MetadataColumn:
         InputErrors: see `image_table.read_column`.
     """
     key, cells = read_column(path, name)
-    clean = {entry: _mend(cell) for entry, cell in cells.items()}
+    clean = {entry: mend_cell(cell) for entry, cell in cells.items()}
     return MetadataColumn(path, name, key, clean, sum(clean[entry] != cell for entry, cell in cells.items()))
 
 
@@ -135,11 +132,12 @@ def cut(column: MetadataColumn, image_names: Sequence[str], patients: Mapping[st
     elif patients is None:
         raise patients_needed(column)
     else:
-        of_patient = _match_patients(column, {patients[name] for name in image_names})
+        known = {patients[name] for name in image_names}
+        of_patient = entries_of_patients(known, column.cells.keys(), column.path, column.key)
         entries = {name: of_patient[patients[name]] for name in image_names if patients[name] in of_patient}
     values = {name: column.cells[entry] for name, entry in entries.items() if column.cells[entry]}
     missing = tuple(name for name in image_names if name not in values)
-    slices = [*_slices(values), *([Slice(NONE, missing)] if missing else [])]
+    slices = [*value_slices(values), *([Slice(NONE, missing)] if missing else [])]
     return Slicing(column, tuple(slices), len(missing), len(column.cells.keys() - set(entries.values())))
 
 
@@ -149,31 +147,12 @@ def patients_needed(column: MetadataColumn) -> InputError:
     return InputError("--patients", "", expected, "none")
 
 
-def _match_patients(column: MetadataColumn, patients: Set[str]) -> dict[str, str]:
-    """Patient -> key; the same text, or else the same number: 1 and ID001."""
-    matched = {patient: patient for patient in patients if patient in column.cells}
-    others = _by_number(column, patients - matched.keys())
-    keys = _by_number(column, {key for key in column.cells.keys() - matched.keys() if _number(key) in others})
-    return matched | {patient: keys[number] for number, patient in others.items() if number in keys}
+def value_slices(values: Mapping[str, str]) -> list[Slice]:
+    """Cut images, or whatever has a value, as `cut` says.
 
-
-def _by_number(column: MetadataColumn, names: Set[str]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for name in sorted(names):
-        number = _number(name)
-        if number is not None and found.setdefault(number, name) != name:
-            expected = f"one name of patient {number}"
-            raise InputError(column.path, column.key, expected, f"{found[number]} and {name}")
-    return found
-
-
-def _number(name: str) -> int | None:
-    match = PATIENT_NUMBER.fullmatch(name)
-    return None if match is None else int(match[1])
-
-
-def _slices(values: Mapping[str, str]) -> list[Slice]:
-    """Slices of the images that have a value."""
+    Args:
+        values: name -> cell, none empty.
+    """
     numbers = {name: float(text) for name, text in values.items() if NUMBER.fullmatch(text)}
     images: dict[Any, list[str]] = defaultdict(list)
     if len(numbers) < len(values) or not all(map(math.isfinite, numbers.values())):
@@ -194,7 +173,7 @@ def _slices(values: Mapping[str, str]) -> list[Slice]:
 
 
 def _range_label(numbers: Sequence[float]) -> str:
-    low, high = (str(int(end)) if end.is_integer() else repr(end) for end in (numbers[0], numbers[-1]))
+    low, high = number_text(numbers[0]), number_text(numbers[-1])
     if low == high:
         return low
     return f"{low}-{high}" if numbers[0] >= 0 else f"{low} to {high}"
@@ -209,12 +188,6 @@ def _slice_record(part: Slice, scores: DiceScores, patients: Mapping[str, str] |
         "patients": None if patients is None else len({patients[name] for name in part.image_names}),
         "lowest_bone": min(bones, key=bones.__getitem__),
     }
-
-
-def _mend(cell: str) -> str:
-    """A cell as it was meant; pandas writes `nan` for an empty one."""
-    text = CONTROL.sub("", cell).strip()
-    return "" if text.lower() == "nan" else text
 
 
 def _width(text: str) -> int:

@@ -5,6 +5,7 @@
 Arguments `key=value` go to `train_bones`. For each fold: convert, train, predict the images that it did not see; then
 join these to DIR/out_of_fold/seed0.csv, score them, fit weights between the seeds, and let all models vote on the test
 images (DIR/test/ensemble.csv). Writes DIR/summary.json and prints its table. Repeated, it goes on where it stopped.
+Folds hold equal shares of bent wrists; --metadata meta.csv --stratify sex,age spreads these as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from converters._yolo_split import add_metadata_arguments, check_metadata_arguments
 from yolo_bones import export_rle
 from yolo_bones.command_line import count_argument, run_command, say
 from yolo_bones.data_set import find_pairs, find_root
@@ -34,6 +36,7 @@ from yolo_bones.rle import ImageSize
 from yolo_bones.rle_table import ImageRows, SizeOf, open_rle_table
 from yolo_bones.step_ledger import StepLedger, digest_of
 from yolo_bones.step_runner import StepRunner, ended_like_interrupted, held_folder
+from yolo_bones.strata import read_strata
 from yolo_bones.weight_fitting import MOST_MODELS
 
 OWN_OPTIONS: Final = ("source", "out", "weights", "soft", "format", "resume", "overwrite", "quiet")
@@ -53,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--folds", type=count_argument, default=5, help="folds of patients (5)")
     parser.add_argument("--seeds", type=count_argument, default=1, help="trainings of each fold, seeds 0, 1, ... (1)")
     parser.add_argument("--seed", type=count_argument, default=0, help="of the deal of patients into folds (0)")
+    add_metadata_arguments(parser)
     parser.add_argument("--test", type=Path, metavar="IMAGES", help="images that all models vote on")
     parser.add_argument("--test-truth", type=Path, metavar="CSV", help="their truth, to score that vote")
     parser.add_argument(
@@ -82,6 +86,8 @@ def _train_folds(arguments: argparse.Namespace) -> int:
     patients = len({pair.patient_id for pair in pairs})
     if plan.folds > patients:
         raise InputError("--folds", "", f"at most as many as there are patients ({patients})", plan.folds)
+    if plan.metadata is not None:
+        read_strata(plan.metadata, plan.stratify, {pair.patient_id for pair in pairs})
     if plan.out.resolve().is_relative_to(root.resolve()):
         raise RefusedError(f"{plan.out}: lies inside the source data {root}, which is never changed")
     with held_folder(plan.out) as held_file, ended_like_interrupted():
@@ -103,6 +109,7 @@ def _plan(arguments: argparse.Namespace) -> FoldPlan:
         raise InputError("--folds", "", "at least 2", arguments.folds)
     if not 1 <= arguments.seeds <= MOST_MODELS:
         raise InputError("--seeds", "", f"from 1 to {MOST_MODELS}", arguments.seeds)
+    check_metadata_arguments(arguments.metadata, arguments.stratify, "--stratify")
     test = [] if arguments.test is None else find_images(arguments.test)
     if arguments.test_truth is not None:
         if not test:
@@ -122,6 +129,8 @@ def _plan(arguments: argparse.Namespace) -> FoldPlan:
         training=read_training_arguments(arguments.training),
         export=_export_options(arguments.export),
         tested=arguments.test is not None,
+        metadata=arguments.metadata,
+        stratify=arguments.stratify,
     )
 
 
@@ -209,6 +218,7 @@ def _summary(run: FoldRun, rows: Sequence[ScoreRow], chosen: SeedVote) -> dict[s
         "folds": plan.folds,
         "seeds": plan.seeds,
         "seed": plan.split_seed,
+        **plan.strata_settings(),
         "vote": plan.vote,
         "training": {**training, "arguments": named},
         "export": list(plan.export),
