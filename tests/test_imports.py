@@ -13,9 +13,27 @@ from tests.conftest import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("yolo_bones", "errors", "bones"),
-    ("training_recipe", "polygons", "rle", "candidates", "anatomy", "hand_fit", "views", "files", "strict_json"),
+    (
+        "training_recipe",
+        "polygons",
+        "rle",
+        "candidates",
+        "anatomy",
+        "hand_fit",
+        "bone_shapes",
+        "hand_model",
+        "hand_labels",
+        "outline_model",
+        "views",
+        "files",
+        "strict_json",
+    ),
     (
         "annotations",
+        "greys",
+        "hand_measures",
+        "reference",
+        "parallel",
         "merge_settings",
         "fused_bones",
         "box_lattice",
@@ -35,6 +53,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "annotated_hand",
+        "contact_sheet",
+        "truth_sources",
         "canonical",
         "training_arguments",
         "fold_plan",
@@ -58,7 +78,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bootstrap",
         "comparison",
         "image_table",
+        "patient_names",
+        "metadata_cells",
+        "metadata_headings",
+        "patient_metadata",
+        "workbooks",
         "slices",
+        "strata",
+        "sampling",
         "soft",
         "soft_voting",
         "staple",
@@ -66,10 +93,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "ballot_files",
         "weight_fitting",
     ),
-    ("detector", "training", "phantom"),
+    ("detector", "training", "phantom", "exploration", "figures", "audit"),
     ("command_line", "look_options"),
 )
 COMMANDS = (
+    "audit_points",
     "calibrate_rle",
     "check_rle",
     "compare_rle",
@@ -78,6 +106,7 @@ COMMANDS = (
     "ensemble_fit",
     "ensemble_rle",
     "evaluate_rle",
+    "explore_points",
     "export_rle",
     "fold_run",
     "fold_votes",
@@ -92,7 +121,7 @@ COMMANDS = (
 COMMAND_MODULES = ("yolo_bones.phantom.statistics",)
 """Commands that live in a room."""
 HEAVY = {"torch", "torchvision", "ultralytics", "matplotlib"}
-HEAVY_ROOMS = ("detector", "training")
+HEAVY_ROOMS = ("detector", "training", "figures")
 
 
 def floor_of(module: str) -> int:
@@ -190,6 +219,7 @@ def test_no_cycles_on_one_floor() -> None:
     [
         "yolo_bones",
         "yolo_bones.merger",
+        "yolo_bones.explore_points",
         "yolo_bones.export_rle",
         "yolo_bones.ensemble_rle",
         "yolo_bones.make_phantoms",

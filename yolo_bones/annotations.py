@@ -127,6 +127,21 @@ class RepairLog:
         return dict(sorted(total.items()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnOutline:
+    """One annotation as it stands in the file, before several of one bone are made one.
+
+    Attributes:
+        index: in the file's list of annotations.
+        bone: its label.
+        points: (P, 2) int32 (x, y) in pixels, mended.
+    """
+
+    index: int
+    bone: str
+    points: IntegerPoints
+
+
 def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[AnnotatedImage, RepairLog]:
     """Read the JSON of one image.
 
@@ -139,30 +154,10 @@ def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[Anno
         InputErrors: every fault of the file, each with its field.
     """
     log = RepairLog()
-    record = _load_json(path, log)
-    try:
-        listed = _FileModel.model_validate(record).annotations
-    except ValidationError as error:
-        raise InputErrors(_faults(path, record, error, ())) from error
     faults: list[InputError] = []
     drawn: dict[str, list[tuple[int, IntegerPoints]]] = {}
-    for index, item in enumerate(listed):
-        place = f"annotations[{index}]"
-        try:
-            model = _AnnotationModel.model_validate(item)
-        except ValidationError as error:
-            faults.extend(_faults(path, record, error, ("annotations", index)))
-            continue
-        if model.label not in CLASS_IDS:
-            faults.append(InputError(path, f"{place}.label", _label_wanted(model.label), model.label))
-            continue
-        try:
-            points = _clean_points(path, place, model.points, size, log)
-        except ValueError as error:
-            where, wanted, got = str(error).split("|")
-            faults.append(InputError(path, f"{place}.{where}", wanted, got))
-            continue
-        drawn.setdefault(model.label, []).append((index, points))
+    for outline in _read_outlines(path, size, log, faults):
+        drawn.setdefault(outline.bone, []).append((outline.index, outline.points))
     annotations: list[Annotation] = []
     for bone in BONES:
         parts = drawn.get(bone, [])
@@ -176,6 +171,52 @@ def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[Anno
         if bone not in drawn:
             log.add(path, bone, "missing_bones")
     return AnnotatedImage(path.stem, patient_id, size, tuple(annotations)), log
+
+
+def read_outlines(path: Path, size: ImageSize) -> tuple[list[DrawnOutline], RepairLog]:
+    """Read every annotation of one image as it is, for whoever asks which of them are wrong.
+
+    A bone may be there several times or not at all.
+
+    Args:
+        path: `<image stem>.json`.
+        size: of the image file.
+
+    Raises:
+        InputErrors: every fault of the file, each with its field.
+    """
+    log = RepairLog()
+    faults: list[InputError] = []
+    found = _read_outlines(path, size, log, faults)
+    if faults:
+        raise InputErrors(faults)
+    return found, log
+
+
+def _read_outlines(path: Path, size: ImageSize, log: RepairLog, faults: list[InputError]) -> list[DrawnOutline]:
+    """Every annotation that is one, mended; what is none is added to `faults`."""
+    record = _load_json(path, log)
+    try:
+        listed = _FileModel.model_validate(record).annotations
+    except ValidationError as error:
+        raise InputErrors(_faults(path, record, error, ())) from error
+    found = []
+    for index, item in enumerate(listed):
+        place = f"annotations[{index}]"
+        try:
+            model = _AnnotationModel.model_validate(item)
+        except ValidationError as error:
+            faults.extend(_faults(path, record, error, ("annotations", index)))
+            continue
+        if model.label not in CLASS_IDS:
+            faults.append(InputError(path, f"{place}.label", _label_wanted(model.label), model.label))
+            continue
+        try:
+            found.append(DrawnOutline(index, model.label, _clean_points(path, place, model.points, size, log)))
+        except ValueError as error:
+            where, wanted, got = str(error).split("|")
+            faults.append(InputError(path, f"{place}.{where}", wanted, got))
+    return found
 
 
 def _load_json(path: Path, log: RepairLog) -> Any:

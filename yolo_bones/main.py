@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 VERBS: Final = {
+    "audit-points": ("yolo_bones.audit_points", "label errors in point annotations, by anatomy"),
     "calibrate": ("yolo_bones.calibrate_rle", "logit thresholds of each bone, chosen on validation images"),
     "check": ("yolo_bones.check_rle", "faults and mistaken conventions of a submission"),
     "coco-to-rle": ("converters.coco_to_rle", "COCO results of any detector -> run lengths"),
@@ -19,8 +20,10 @@ VERBS: Final = {
     "draw": ("yolo_bones.draw_rle", "overlays of run lengths"),
     "ensemble": ("yolo_bones.ensemble_rle", "a vote of several models on runs"),
     "evaluate": ("yolo_bones.evaluate_rle", "Dice of one CSV against another"),
+    "explore": ("yolo_bones.explore_points", "what a data set is like: figures, contact sheets, shift to a test set"),
     "export": ("yolo_bones.export_rle", "radiographs -> run lengths"),
     "make-phantoms": ("yolo_bones.make_phantoms", "synthetic radiographs with exact truth"),
+    "metadata-to-csv": ("converters.metadata_to_csv", "the data set's table of patients -> a clean CSV"),
     "phantom-statistics": ("yolo_bones.phantom.statistics", "a set of radiographs against real hands"),
     "ship-weights": ("yolo_bones.ship_weights", "strip a checkpoint of paths and dates"),
     "train": ("yolo_bones.train_bones", "train on overlapping bones, in canonical views and close-ups too"),

@@ -59,19 +59,27 @@ class LabelledImage:
 def find_labelled(images: Path) -> list[tuple[Path, Path]]:
     """Images of a folder `.../images/<subset>` with their label files in `.../labels/<subset>`, sorted.
 
+    Args:
+        images: that folder, or a sampling list (.txt) whose lines are paths of such images from its own folder; an
+            image on several lines is drawn as often.
+
     Raises:
-        InputError: no such folder, no image.
+        InputError: no such folder or list, no image.
         InputErrors: images without a label file.
     """
-    if not images.is_dir():
+    listed = images.suffix == ".txt" and images.is_file()
+    if not listed and not images.is_dir():
         raise InputError(images, "", "a folder of images", "nothing" if not images.exists() else "a file")
-    if images.parent.name != "images":
-        raise InputError(images, "", "a folder images/<subset> beside labels/<subset>", images.name)
-    labels = images.parent.parent / "labels" / images.name
-    found = sorted(path for path in images.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    lines = images.read_text(encoding="utf-8").splitlines() if listed else []
+    found = sorted(images.parent / line for line in lines if line) if listed else sorted(images.iterdir())
+    found = [path for path in found if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
     if not found:
         raise InputError(images, "", "at least one image", "none")
-    pairs = [(path, (labels / path.name).with_suffix(".txt")) for path in found]
+    strange = [path for path in found if path.parent.parent.name != "images"]
+    if strange:
+        raise InputError(images, "", "images in a folder images/<subset> beside labels/<subset>", strange[0].name)
+    labels = {folder: folder.parent.parent / "labels" / folder.name for folder in {path.parent for path in found}}
+    pairs = [(path, (labels[path.parent] / path.name).with_suffix(".txt")) for path in found]
     faults = [
         InputError(label, "", "a label file beside its image", "nothing") for _, label in pairs if not label.is_file()
     ]

@@ -1,0 +1,1 @@
+"""What is wrong with annotations, and with predictions, as far as anatomy can tell."""

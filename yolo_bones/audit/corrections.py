@@ -1,0 +1,98 @@
+"""Corrected copies of a data set: what the findings propose, done to copies; the source stays as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from yolo_bones.audit.findings import ERROR, Correction, Finding
+from yolo_bones.data_set import Pair
+from yolo_bones.files import replacing, write_text
+from yolo_bones.strict_json import read_strict_json
+
+APPLIED: Final = ("relabel", "remove", "redraw", "replace", "leave_out")
+"""Actions that change a copy; `redraw` takes the wrong outline away, for a person to draw it anew."""
+
+
+def corrections_by_image(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Correction]]:
+    """(patient, image) -> what its errors propose; notes are left alone."""
+    wanted: dict[tuple[str, str], list[Correction]] = {}
+    for one in findings:
+        if one.severity == ERROR and one.correction is not None and one.correction.action in APPLIED:
+            wanted.setdefault((one.patient, one.image), []).append(one.correction)
+    return wanted
+
+
+def corrected_record(record: Any, corrections: Sequence[Correction]) -> Any:
+    """An annotation file's content with corrections applied; everything else in it stays.
+
+    Args:
+        record: with a list `annotations`.
+        corrections: about single annotations.
+    """
+    by_index: dict[int, list[Correction]] = {}
+    for one in corrections:
+        if one.index is not None:
+            by_index.setdefault(one.index, []).append(one)
+    kept = []
+    for index, annotation in enumerate(record["annotations"]):
+        actions = by_index.get(index, [])
+        if any(one.action in ("remove", "redraw") for one in actions):
+            continue
+        changed = dict(annotation)
+        for one in actions:
+            if one.action == "relabel":
+                changed["label"] = one.label
+            elif one.action == "replace":
+                changed["points"] = [list(point) for point in one.points]
+        kept.append(changed)
+    return {**record, "annotations": kept}
+
+
+def write_corrected(
+    pairs: Iterable[Pair], wanted: Mapping[tuple[str, str], Sequence[Correction]], out: Path
+) -> dict[str, int]:
+    """Write images (linked where that is possible) and annotations, corrected, into another folder.
+
+    Args:
+        pairs: the data set.
+        wanted: see `corrections_by_image`.
+        out: gets `DCM` and `outputs_json`.
+
+    Returns:
+        Action -> how often it was done.
+    """
+    done: Counter[str] = Counter()
+    for pair in pairs:
+        corrections = wanted.get((pair.patient_id, pair.image_name), ())
+        done.update(one.action for one in corrections)
+        if any(one.action == "leave_out" for one in corrections):
+            continue
+        _place(pair.image, out / "DCM" / pair.patient_id / pair.image.name)
+        target = out / "outputs_json" / pair.patient_id / pair.annotation.name
+        if not corrections:
+            _copy(pair.annotation, target)
+            continue
+        record = read_strict_json(pair.annotation, Counter(), nan_refused=False)
+        write_text(target, json.dumps(corrected_record(record, corrections), ensure_ascii=False))
+    return dict(sorted(done.items()))
+
+
+def _place(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target, "wb") as stream, source.open("rb") as original:
+        shutil.copyfileobj(original, stream)

@@ -1,0 +1,212 @@
+"""Find label errors in point annotations, by anatomy alone.
+
+    python -m yolo_bones.audit_points RAW --json audit.json [--strict] [--fix OUT]
+
+Finds exchanged, rotated and mirrored labels, bones missing, doubled, drawn elsewhere or of an implausible size, objects
+drawn into a bone, outlines that left theirs, the same image twice and, with --folds, a patient in two folds. What is
+usual is learnt from RAW itself, robustly, and blended with statistics of real hands where RAW is small. Prints a line
+for each finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from yolo_bones import __version__
+from yolo_bones.annotations import RepairLog, read_outlines
+from yolo_bones.audit.bone_checks import BoneCheck, check_bones
+from yolo_bones.audit.corrections import corrections_by_image, write_corrected
+from yolo_bones.audit.findings import ERROR, Finding, count_kinds, in_order
+from yolo_bones.audit.label_findings import LabelVerdict, judge_labels
+from yolo_bones.audit.norms import DrawnImage, Norms, learn_norms
+from yolo_bones.audit.set_findings import (
+    SeenImage,
+    find_copies,
+    find_shared_patients,
+    find_strange_sides,
+    see_image,
+)
+from yolo_bones.audit.shape_findings import ShapeContext, judge_shapes, learn_limits
+from yolo_bones.command_line import progress, run_command, say
+from yolo_bones.data_set import Pair, find_pairs, find_root
+from yolo_bones.errors import InputError, InputErrors, RefusedError
+from yolo_bones.files import refuse_inputs, write_text
+from yolo_bones.hand_labels import Labelling
+from yolo_bones.image_files import read_grey
+from yolo_bones.image_sources import find_images
+from yolo_bones.rle import ImageSize
+
+EXIT_FINDINGS: Final = 1
+SIDES: Final = {True: "thumb-left", False: "thumb-right"}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    about = __doc__.split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m yolo_bones.audit_points", description=about)
+    parser.add_argument("raw", type=Path, metavar="RAW", help="folder with DCM/ and outputs_json/, or with train/")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings here")
+    parser.add_argument(
+        "--folds",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLD",
+        help="folds to look at: of each, a folder of images or a text file with an image a line",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when there is an error")
+    parser.add_argument(
+        "--fix", type=Path, metavar="OUT", help="write a corrected copy of the data set here; RAW stays as it is"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier copy in OUT")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command(_audit, build_parser().parse_args(argv))
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    quiet: bool = arguments.quiet
+    root = find_root(arguments.raw)
+    faults: list[InputError] = []
+    pairs = find_pairs(root, faults)
+    refuse_inputs([arguments.json], [path for pair in pairs for path in (pair.image, pair.annotation)])
+    if arguments.fix is not None:
+        _check_out(arguments.fix, root, arguments.overwrite)
+    log = RepairLog()
+    drawn, seen = _read(pairs, faults, log, quiet)
+    folds = _read_folds(arguments.folds, pairs, faults)
+    if faults:
+        raise InputErrors(faults)
+    findings, norms = audit_images(drawn, seen, quiet)
+    findings = in_order(findings + find_shared_patients(folds, {pair.image_name: pair.patient_id for pair in pairs}))
+    for finding in findings:
+        print(finding.as_line())
+    errors = sum(finding.severity == ERROR for finding in findings)
+    record: dict[str, Any] = {
+        "version": __version__,
+        "images_checked": len(pairs),
+        "images_learnt_from": norms.images,
+        "images_with_errors": len({(one.patient, one.image) for one in findings if one.severity == ERROR}),
+        "counts": count_kinds(findings),
+        "repairs": log.counters,
+        "findings": [finding.as_record() for finding in findings],
+    }
+    if arguments.fix is not None:
+        record["fixed"] = write_corrected(
+            progress(pairs, "copying", len(pairs), quiet), corrections_by_image(findings), arguments.fix
+        )
+        for action, count in record["fixed"].items():
+            say(f"{arguments.fix}: {action} {count} x", quiet)
+    if arguments.json is not None:
+        write_text(arguments.json, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    notes = len(findings) - errors
+    say(f"{len(pairs)} images: {errors} errors in {record['images_with_errors']} images, {notes} notes", quiet)
+    return EXIT_FINDINGS if errors and arguments.strict else 0
+
+
+def audit_images(
+    drawn: Sequence[DrawnImage], seen: Sequence[SeenImage], quiet: bool = True
+) -> tuple[list[Finding], Norms]:
+    """All findings about images and between them.
+
+    Args:
+        drawn: annotations of each image.
+        seen: the images themselves, in the same order; may be empty where only the annotations are to be looked at.
+        quiet: no progress bar.
+
+    Returns:
+        The findings, in no particular order, and what is usual in the set.
+    """
+    norms, labellings = learn_norms(drawn, lambda indices: progress(indices, "learning", len(drawn), quiet))
+    findings: list[Finding] = []
+    judged: list[tuple[DrawnImage, Labelling, LabelVerdict, list[BoneCheck]]] = []
+    sides = []
+    pairs = list(zip(drawn, labellings, strict=True))
+    for image, labelling in progress(pairs, "auditing", len(pairs), quiet):
+        sides.append("" if labelling is None else SIDES[labelling.weighed.frame.thumb_left])
+        if labelling is None:
+            findings.append(_no_hand(image))
+            continue
+        verdict = judge_labels(image, labelling, norms)
+        judged.append((image, labelling, verdict, check_bones(image, verdict.labels, labelling.weighed, norms)))
+    limits = learn_limits([check for *_, checks in judged for check in checks])
+    of_patient: dict[str, list[list[BoneCheck]]] = defaultdict(list)
+    for image, *_, checks in judged:
+        of_patient[image.patient].append(checks)
+    for image, labelling, verdict, checks in judged:
+        others = [check for other in of_patient[image.patient] if other is not checks for check in other]
+        frame = labelling.weighed.frame
+        context = ShapeContext(image, frame, checks, norms.outlines, limits, others, verdict.relabelled)
+        findings += [*verdict.findings, *judge_shapes(context)]
+    with_sides = [replace(one, side=side) for one, side in zip(seen, sides, strict=False)]
+    return findings + find_copies(with_sides) + find_strange_sides(with_sides), norms
+
+
+def _no_hand(image: DrawnImage) -> Finding:
+    evidence = {"bones_drawn": len(set(image.bones))}
+    return Finding(image.name, image.patient, "", "no_hand", ERROR, evidence, "look at it: too few bones make no hand")
+
+
+def _read(
+    pairs: Sequence[Pair], faults: list[InputError], log: RepairLog, quiet: bool
+) -> tuple[list[DrawnImage], list[SeenImage]]:
+    drawn, seen = [], []
+    for pair in progress(pairs, "reading", len(pairs), quiet):
+        try:
+            grey, _ = read_grey(pair.image)
+            size = ImageSize(*grey.shape)
+            outlines, repairs = read_outlines(pair.annotation, size)
+        except InputError as error:
+            faults.extend(getattr(error, "faults", [error]))
+            continue
+        log.repairs.extend(repairs.repairs)
+        drawn.append(DrawnImage(pair.image_name, pair.patient_id, size, tuple(outlines)))
+        seen.append(see_image(pair.image_name, pair.patient_id, grey))
+    return drawn, seen
+
+
+def _read_folds(places: Sequence[Path], pairs: Sequence[Pair], faults: list[InputError]) -> dict[str, list[str]]:
+    """Name of each fold -> its images that are in the data set."""
+    known = {pair.image_name for pair in pairs}
+    folds = {}
+    for place in places:
+        if place.is_dir():
+            names = [path.name for path in find_images(place)]
+        else:
+            try:
+                lines = place.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                faults.append(InputError(place, "", "a folder of images or a UTF-8 text file", str(error)))
+                continue
+            names = [line.strip().replace("\\", "/").rpartition("/")[2] for line in lines if line.strip()]
+        names = list(dict.fromkeys(names))
+        strange = [name for name in names if name not in known]
+        faults += [InputError(place, "", "an image of the data set", name) for name in strange]
+        folds[str(place)] = [name for name in names if name in known]
+    return folds
+
+
+def _check_out(out: Path, root: Path, overwrite: bool) -> None:
+    """Refuse a place that overlaps the source or holds something else."""
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "", "a folder", "a file")
+    source, target = root.resolve(), out.resolve()
+    if target.is_relative_to(source) or source.is_relative_to(target):
+        raise RefusedError(f"{out}: overlaps the source data {root}, which is never changed")
+    if out.exists() and any(out.iterdir()) and not overwrite:
+        raise RefusedError(f"{out}: is not empty; give --overwrite to replace an earlier copy")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
