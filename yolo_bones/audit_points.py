@@ -13,19 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from yolo_bones import __version__
-from yolo_bones.annotations import RepairLog, read_outlines
-from yolo_bones.audit.bone_checks import BoneCheck, check_bones
+from yolo_bones.annotations import Repair, RepairLog, read_outlines
 from yolo_bones.audit.corrections import corrections_by_image, write_corrected
-from yolo_bones.audit.findings import ERROR, Finding, count_kinds, in_order
-from yolo_bones.audit.label_findings import LabelVerdict, judge_labels
-from yolo_bones.audit.norms import DrawnImage, Norms, learn_norms
+from yolo_bones.audit.findings import ERROR, count_kinds, in_order
+from yolo_bones.audit.norms import DrawnImage
+from yolo_bones.audit.point_audit import audit_images
 from yolo_bones.audit.set_findings import (
     SeenImage,
     find_copies,
@@ -33,18 +31,17 @@ from yolo_bones.audit.set_findings import (
     find_strange_sides,
     see_image,
 )
-from yolo_bones.audit.shape_findings import ShapeContext, judge_shapes, learn_limits
-from yolo_bones.command_line import progress, run_command, say
+from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.data_set import Pair, find_pairs, find_root
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.files import refuse_inputs, write_text
-from yolo_bones.hand_labels import Labelling
 from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
+from yolo_bones.parallel import ToldFault, fault_texts, work_in_order
 from yolo_bones.rle import ImageSize
 
 EXIT_FINDINGS: Final = 1
-SIDES: Final = {True: "thumb-left", False: "thumb-right"}
+T = TypeVar("T")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -66,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--fix", type=Path, metavar="OUT", help="write a corrected copy of the data set here; RAW stays as it is"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier copy in OUT")
+    parser.add_argument("--workers", type=count_argument, default=1, help="processes")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     return parser
 
@@ -77,26 +75,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _audit(arguments: argparse.Namespace) -> int:
     quiet: bool = arguments.quiet
+    workers = max(1, arguments.workers)
     root = find_root(arguments.raw)
     faults: list[InputError] = []
     pairs = find_pairs(root, faults)
     refuse_inputs([arguments.json], [path for pair in pairs for path in (pair.image, pair.annotation)])
     if arguments.fix is not None:
         _check_out(arguments.fix, root, arguments.overwrite)
-    log = RepairLog()
-    drawn, seen = _read(pairs, faults, log, quiet)
+    read = list(progress(work_in_order(read_pair, pairs, workers), "reading", len(pairs), quiet))
+    faults += [ToldFault(text) for one in read for text in one.faults]
     folds = _read_folds(arguments.folds, pairs, faults)
     if faults:
         raise InputErrors(faults)
-    findings, norms = audit_images(drawn, seen, quiet)
-    findings = in_order(findings + find_shared_patients(folds, {pair.image_name: pair.patient_id for pair in pairs}))
+    drawn = [one.drawn for one in read if one.drawn is not None]
+    seen = [one.seen for one in read if one.seen is not None]
+    log = RepairLog([repair for one in read for repair in one.repairs])
+
+    def watch(items: Iterable[T], what: str, total: int) -> Iterable[T]:
+        return progress(items, what, total, quiet, unit="bone" if what == "outlines" else "image")
+
+    audit = audit_images(drawn, [pair.image for pair in pairs], workers=workers, watch=watch)
+    seen = [replace(one, side=side) for one, side in zip(seen, audit.sides, strict=True)]
+    patients = {pair.image_name: pair.patient_id for pair in pairs}
+    findings = in_order(
+        [*audit.findings, *find_copies(seen), *find_strange_sides(seen), *find_shared_patients(folds, patients)]
+    )
     for finding in findings:
         print(finding.as_line())
     errors = sum(finding.severity == ERROR for finding in findings)
     record: dict[str, Any] = {
         "version": __version__,
         "images_checked": len(pairs),
-        "images_learnt_from": norms.images,
+        "images_learnt_from": audit.norms.images,
         "images_with_errors": len({(one.patient, one.image) for one in findings if one.severity == ERROR}),
         "counts": count_kinds(findings),
         "repairs": log.counters,
@@ -115,65 +125,26 @@ def _audit(arguments: argparse.Namespace) -> int:
     return EXIT_FINDINGS if errors and arguments.strict else 0
 
 
-def audit_images(
-    drawn: Sequence[DrawnImage], seen: Sequence[SeenImage], quiet: bool = True
-) -> tuple[list[Finding], Norms]:
-    """All findings about images and between them.
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadImage:
+    """One pair as it was read: its annotations, the image to find it again by, what was mended, or what is wrong."""
 
-    Args:
-        drawn: annotations of each image.
-        seen: the images themselves, in the same order; may be empty where only the annotations are to be looked at.
-        quiet: no progress bar.
-
-    Returns:
-        The findings, in no particular order, and what is usual in the set.
-    """
-    norms, labellings = learn_norms(drawn, lambda indices: progress(indices, "learning", len(drawn), quiet))
-    findings: list[Finding] = []
-    judged: list[tuple[DrawnImage, Labelling, LabelVerdict, list[BoneCheck]]] = []
-    sides = []
-    pairs = list(zip(drawn, labellings, strict=True))
-    for image, labelling in progress(pairs, "auditing", len(pairs), quiet):
-        sides.append("" if labelling is None else SIDES[labelling.weighed.frame.thumb_left])
-        if labelling is None:
-            findings.append(_no_hand(image))
-            continue
-        verdict = judge_labels(image, labelling, norms)
-        judged.append((image, labelling, verdict, check_bones(image, verdict.labels, labelling.weighed, norms)))
-    limits = learn_limits([check for *_, checks in judged for check in checks])
-    of_patient: dict[str, list[list[BoneCheck]]] = defaultdict(list)
-    for image, *_, checks in judged:
-        of_patient[image.patient].append(checks)
-    for image, labelling, verdict, checks in judged:
-        others = [check for other in of_patient[image.patient] if other is not checks for check in other]
-        frame = labelling.weighed.frame
-        context = ShapeContext(image, frame, checks, norms.outlines, limits, others, verdict.relabelled)
-        findings += [*verdict.findings, *judge_shapes(context)]
-    with_sides = [replace(one, side=side) for one, side in zip(seen, sides, strict=False)]
-    return findings + find_copies(with_sides) + find_strange_sides(with_sides), norms
+    drawn: DrawnImage | None
+    seen: SeenImage | None
+    repairs: tuple[Repair, ...]
+    faults: tuple[str, ...]
 
 
-def _no_hand(image: DrawnImage) -> Finding:
-    evidence = {"bones_drawn": len(set(image.bones))}
-    return Finding(image.name, image.patient, "", "no_hand", ERROR, evidence, "look at it: too few bones make no hand")
-
-
-def _read(
-    pairs: Sequence[Pair], faults: list[InputError], log: RepairLog, quiet: bool
-) -> tuple[list[DrawnImage], list[SeenImage]]:
-    drawn, seen = [], []
-    for pair in progress(pairs, "reading", len(pairs), quiet):
-        try:
-            grey, _ = read_grey(pair.image)
-            size = ImageSize(*grey.shape)
-            outlines, repairs = read_outlines(pair.annotation, size)
-        except InputError as error:
-            faults.extend(getattr(error, "faults", [error]))
-            continue
-        log.repairs.extend(repairs.repairs)
-        drawn.append(DrawnImage(pair.image_name, pair.patient_id, size, tuple(outlines)))
-        seen.append(see_image(pair.image_name, pair.patient_id, grey))
-    return drawn, seen
+def read_pair(pair: Pair) -> ReadImage:
+    """Read one image and its annotations."""
+    try:
+        grey, _ = read_grey(pair.image)
+        size = ImageSize(*grey.shape)
+        outlines, log = read_outlines(pair.annotation, size)
+    except InputError as error:
+        return ReadImage(None, None, (), fault_texts(error))
+    drawn = DrawnImage(pair.image_name, pair.patient_id, size, tuple(outlines))
+    return ReadImage(drawn, see_image(pair.image_name, pair.patient_id, grey), tuple(log.repairs), ())
 
 
 def _read_folds(places: Sequence[Path], pairs: Sequence[Pair], faults: list[InputError]) -> dict[str, list[str]]:

@@ -111,26 +111,38 @@ def shape_features(points: Points) -> Values:
     return np.array([*moments.centroid, np.log(moments.area), aspect, *direction])
 
 
+def ends(points: Points) -> Values:
+    """(2, 2) proximal and distal end of a drawn-out shape in the hand's frame: the nearer to its origin first.
+
+    The ends of the rod that has the outline's moments.
+    """
+    moments = outline_moments(points)
+    spread, axes = np.linalg.eigh(moments.covariance)
+    reach = np.sqrt(3.0 * max(float(spread[1]), LEAST_AREA)) * axes[:, 1]
+    both = np.stack([moments.centroid - reach, moments.centroid + reach])
+    return np.asarray(both[np.argsort(np.hypot(*both.T), kind="stable")])
+
+
 def part_as_bone(points: Points, class_id: int) -> Points:
     """The part of an outline in the hand's frame that is looked at when it is taken for a bone."""
     return wrist_end(points) if class_id in ARM_IDS else points
 
 
-def features_both_ways(outlines: Sequence[NDArray[np.generic]], frame: HandFrame) -> tuple[Values, Values]:
-    """Features of outlines as bones of the hand and as bones of the forearm.
+def features_both_ways(outlines: Sequence[NDArray[np.generic]], frame: HandFrame) -> tuple[Values, Values, Values]:
+    """Features of outlines as bones of the hand and as bones of the forearm, and their ends.
 
     Args:
         outlines: N of (P, 2), pixels (x, y).
         frame: of the hand.
 
     Returns:
-        Two of (N, 6).
+        Two of (N, 6), and (N, 2, 2) proximal and distal ends.
     """
     plain = np.empty((len(outlines), len(FEATURES)))
-    arm = np.empty_like(plain)
+    arm, both_ends = np.empty_like(plain), np.empty((len(outlines), 2, 2))
     for row, outline in enumerate(outlines):
         points = frame.to_hand(np.asarray(outline, dtype=np.float64))
-        plain[row] = shape_features(points)
+        plain[row], both_ends[row] = shape_features(points), ends(points)
         end = wrist_end(points) if float(np.ptp(points, axis=0).max()) > 0.5 * ARM_REACH else points
         arm[row] = plain[row] if end is points else shape_features(end)
-    return plain, arm
+    return plain, arm, both_ends

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,11 @@ NO_BONE: Final = -1
 MOST_OF_FEATURE: Final = 30.0
 """A squared deviation counts no more than this: an outline that is wrong in one way may be right in another."""
 MOST_OF_PAIR: Final = 20.0
+JOINTS: Final = np.array([(CLASS_IDS[a], CLASS_IDS[b]) for bones in DIGITS.values() for a, b in pairwise(bones)])
+"""(14, 2) class ids: the bone beyond a joint of a digit, and the bone before it."""
+JOINT_GAP: Final = 0.06
+"""Between the ends of two bones that meet, in lengths of the third metacarpal; fingers that cross tell by it."""
+MOST_OF_JOINT: Final = 40.0
 FAR_FETCHED: Final = 60.0
 """An exchange is not tried where it makes the bones' own costs rise by more than this."""
 ROUNDS: Final = 4
@@ -41,12 +47,14 @@ class WeighedOutlines:
     Attributes:
         frame: of the hand.
         plain, arm: (N, 6) features as bones of the hand and as bones of the forearm.
+        ends: (N, 2, 2) proximal and distal end of each.
         costs: (N, 29) of taking each outline for each bone.
     """
 
     frame: HandFrame
     plain: Values
     arm: Values
+    ends: Values
     costs: Values
 
     def features(self, labels: Labels) -> Values:
@@ -84,11 +92,11 @@ class Labelling:
 
 def weigh(outlines: Sequence[NDArray[np.generic]], frame: HandFrame, model: HandModel) -> WeighedOutlines:
     """Features of outlines in a frame, and what it costs to take each for each bone."""
-    plain, arm = features_both_ways(outlines, frame)
+    plain, arm, ends = features_both_ways(outlines, frame)
     by_bone = np.repeat(plain[:, None], BONE_COUNT, axis=1)
     by_bone[:, ARM_IDS] = arm[:, None]
     squares = ((by_bone - model.mean) / model.sd) ** 2
-    return WeighedOutlines(frame, plain, arm, np.minimum(squares, MOST_OF_FEATURE).sum(axis=-1))
+    return WeighedOutlines(frame, plain, arm, ends, np.minimum(squares, MOST_OF_FEATURE).sum(axis=-1))
 
 
 def labelling_costs(candidates: Labels, weighed: WeighedOutlines, model: HandModel) -> Values:
@@ -105,7 +113,19 @@ def labelling_costs(candidates: Labels, weighed: WeighedOutlines, model: HandMod
     places[:, BONE_COUNT] = np.nan
     apart = places[:, PAIRS[:, 0]] - places[:, PAIRS[:, 1]]
     squares = ((apart - model.pair_mean) / model.pair_sd) ** 2
-    return np.asarray(own + np.where(np.isnan(squares), 0.0, np.minimum(squares, MOST_OF_PAIR)).sum(axis=(1, 2)))
+    both_ends = np.full((count, BONE_COUNT + 1, 2, 2), np.nan)
+    both_ends[np.arange(count)[:, None], candidates] = weighed.ends
+    both_ends[:, BONE_COUNT] = np.nan
+    gaps = both_ends[:, JOINTS[:, 1], 1] - both_ends[:, JOINTS[:, 0], 0]
+    wide = (gaps**2).sum(axis=-1) / JOINT_GAP**2
+    return np.asarray(
+        own + _limited(squares, MOST_OF_PAIR).sum(axis=(1, 2)) + _limited(wide, MOST_OF_JOINT).sum(axis=1)
+    )
+
+
+def _limited(squares: Values, most: float) -> Values:
+    """Squared deviations up to a limit, nothing where a bone is missing."""
+    return np.where(np.isnan(squares), 0.0, np.minimum(squares, most))
 
 
 def improve(labels: Labels, weighed: WeighedOutlines, model: HandModel) -> tuple[Labels, float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from yolo_bones.audit.norms import DrawnImage, Norms
 from yolo_bones.bone_shapes import LOG_AREA, PLACE, Points
-from yolo_bones.hand_labels import NO_BONE, Labels, WeighedOutlines
+from yolo_bones.hand_labels import JOINTS, NO_BONE, Labels, WeighedOutlines
 from yolo_bones.outline_model import OutlineFit, OutlineModel, fit_outline
 from yolo_bones.rle import ImageSize
 
@@ -31,6 +31,7 @@ class BoneCheck:
         index: of the outline within the image's outlines.
         points: (P, 2) the outline in the hand's frame.
         place_off, place_off_sd: how far it lies from where its neighbours say.
+        joint_gap: the least distance between its ends and those of the bones next on its digit, infinite without any.
         size_off, size_off_sd: logarithm of its area over the usual one.
         fit: the typical outline laid onto it.
         bulge_sd, dent_sd: the outline's largest departures outwards and inwards.
@@ -43,6 +44,7 @@ class BoneCheck:
     points: Points
     place_off: float
     place_off_sd: float
+    joint_gap: float
     size_off: float
     size_off_sd: float
     fit: OutlineFit
@@ -81,6 +83,7 @@ def check_bones(image: DrawnImage, labels: Labels, weighed: WeighedOutlines, nor
                 points=points,
                 place_off=float(np.hypot(*off)),
                 place_off_sd=float(np.hypot(*(off / norms.place_sd[label]))),
+                joint_gap=joint_gap(index, labels, weighed),
                 size_off=size_off,
                 size_off_sd=abs(size_off) / float(norms.hand.sd[label, LOG_AREA]),
                 fit=fit,
@@ -92,6 +95,16 @@ def check_bones(image: DrawnImage, labels: Labels, weighed: WeighedOutlines, nor
             )
         )
     return checks
+
+
+def joint_gap(index: int, labels: Labels, weighed: WeighedOutlines) -> float:
+    """Least distance between the ends of a digit's bone and those of the bones before and beyond it."""
+    at = {int(label): place for place, label in enumerate(labels) if label != NO_BONE}
+    gaps = [np.inf]
+    for beyond, before in JOINTS.tolist():
+        if labels[index] in (beyond, before) and beyond in at and before in at:
+            gaps.append(float(np.hypot(*(weighed.ends[at[before], 1] - weighed.ends[at[beyond], 0]))))
+    return min(gaps)
 
 
 def departures_sd(fit: OutlineFit, model: OutlineModel) -> tuple[float, float]:

@@ -24,10 +24,14 @@ LEAST_GAIN: Final = 50.0
 """By which a hand must become more like a hand (twice the logarithm of the likelihood) for labels to be wrong."""
 LEAST_DOUBT: Final = 20.0
 """The same, for a note."""
+USUAL_COST: Final = 2.0
+"""Hands that fit worse than so many times the set's usual cost must gain more, in proportion."""
 MOST_OWN_COST: Final = 70.0
 """Of an outline as the bone that is proposed: one that is like no bone proposes nothing."""
 USUALLY_DRAWN: Final = 0.5
 """Share of the images of a set; a bone that is drawn less often is left out on purpose."""
+LEAST_OF_WHOLE_HAND: Final = 14
+"""Wrong labels from which on a hand counts as mislabelled as a whole."""
 LEAST_MIRRORED_FINGERS: Final = 4
 LEAST_MIRRORED: Final = 6
 LEAST_OF_ROW: Final = 3
@@ -59,16 +63,19 @@ def judge_labels(image: DrawnImage, labelling: Labelling, norms: Norms) -> Label
     """
     labels = labelling.labels.copy()
     drawn = np.array([CLASS_IDS[bone] for bone in image.bones])
-    accepted: list[tuple[list[int], float, str]] = []
+    weighed: list[tuple[list[int], float, str]] = []
     for group in changed_groups(drawn, labelling.given, labels):
-        reverted = labelling.labels.copy()
+        reverted = labels.copy()
         reverted[group] = labelling.given[group]
         gain = labelling.cost_of(reverted) - labelling.cost
-        severity = _severity(group, gain, labelling)
+        weighed.append((group, gain, _severity(group, gain, labelling, norms)))
+    if sum(len(group) for group, _, severity in weighed if severity == ERROR) >= LEAST_OF_WHOLE_HAND:
+        # Most labels of the hand are wrong, so the doubtful ones are as well.
+        weighed = [(group, gain, ERROR) for group, gain, _ in weighed]
+    for group, _, severity in weighed:
         if severity != ERROR:
             labels[group] = labelling.given[group]
-        if severity:
-            accepted.append((group, gain, severity))
+    accepted = [one for one in weighed if one[2]]
     mapping = {
         image.bones[index]: BONES[labelling.labels[index]]
         for group, _, severity in accepted
@@ -153,8 +160,9 @@ def outline_iou(first: NDArray[np.int32], second: NDArray[np.int32], image: Draw
     return shared / max(1, int(crop.sum()) + int(other.sum()) - shared)
 
 
-def _severity(group: Sequence[int], gain: float, labelling: Labelling) -> str:
+def _severity(group: Sequence[int], gain: float, labelling: Labelling, norms: Norms) -> str:
     """`error`, `note`, or nothing."""
+    gain /= max(1.0, labelling.cost / (USUAL_COST * norms.usual_cost))
     costs = labelling.weighed.costs
     if any(costs[index, labelling.labels[index]] > MOST_OWN_COST for index in group):
         return ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +17,30 @@ from yolo_bones.hand_fit import fit_hand
 from yolo_bones.hand_labels import NO_BONE, Labelling, first_labels, label_outlines, weigh
 from yolo_bones.hand_model import BUILT_IN_HANDS, HandModel, built_in_hand, learn_hand, robust_moments
 from yolo_bones.outline_model import OutlineModel, built_in_outlines, learn_outline
+from yolo_bones.parallel import work_in_order
 from yolo_bones.rle import ImageSize
 
 Values = NDArray[np.float64]
-Watch = Callable[[Iterable[int]], Iterable[int]]
+T = TypeVar("T")
 
 MOST_LEARNT_FROM: Final = 160
 """Hands that outlines are learnt from, evenly out of all."""
+LEAST_USUAL_COST: Final = 100.0
 LEAST_PLACE_SD: Final = 0.012
 """Of a bone's place against its neighbours, in lengths of the third metacarpal."""
+
+
+class Watch(Protocol):
+    """Shows how far a step has come: wraps an iteration."""
+
+    def __call__(self, items: Iterable[T], what: str, total: int) -> Iterable[T]:
+        """The same items."""
+
+
+def unwatched(items: Iterable[T], what: str, total: int) -> Iterable[T]:
+    """Shows nothing."""
+    del what, total
+    return items
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +80,7 @@ class Norms:
         place_sd: (29, 2) of a bone's place against where its neighbours say it is.
         images: that it was learnt from.
         drawn: (29,) share of the images that have each bone.
+        usual_cost: median cost of the best labels, see `hand_labels`.
     """
 
     hand: HandModel
@@ -71,6 +88,7 @@ class Norms:
     place_sd: Values
     images: int
     drawn: Values
+    usual_cost: float
 
 
 def drawn_features(image: DrawnImage, model: HandModel) -> Values | None:
@@ -86,31 +104,37 @@ def drawn_features(image: DrawnImage, model: HandModel) -> Values | None:
 
 
 def learn_norms(
-    images: Sequence[DrawnImage], watch: Watch = lambda indices: indices
+    images: Sequence[DrawnImage], workers: int = 1, watch: Watch = unwatched
 ) -> tuple[Norms, list[Labelling | None]]:
     """Learn what is usual, and find the best labels of every image on the way.
 
     Args:
         images: of the data set; a part of them may be wrong.
-        watch: wraps the iteration over the images, for a progress bar.
+        workers: processes.
+        watch: for a progress bar.
 
     Returns:
         The norms, and a labelling of each image, None where no hand can be fitted.
     """
     known = [found for image in images if (found := drawn_features(image, built_in_hand())) is not None]
     first = learn_hand(_stacked(known))
-    labellings = [
-        label_outlines(images[index].points, images[index].bones, first) for index in watch(range(len(images)))
-    ]
-    features = [one.weighed.features(one.labels) for one in labellings if one is not None]
+    labellings = list(watch(work_in_order(partial(_label, model=first), images, workers), "labels", len(images)))
+    fitted = [one for one in labellings if one is not None]
+    features = [one.weighed.features(one.labels) for one in fitted]
     hand = learn_hand(_stacked(features))
-    return Norms(
+    norms = Norms(
         hand=hand,
-        outlines=_learn_outlines(images, labellings),
+        outlines=_learn_outlines(images, labellings, workers, watch),
         place_sd=_learn_place_sd(hand, features),
         images=len(features),
         drawn=np.mean([[bone in image.bones for bone in BONES] for image in images], axis=0),
-    ), labellings
+        usual_cost=max(LEAST_USUAL_COST, float(np.median([one.cost for one in fitted])) if fitted else 0.0),
+    )
+    return norms, labellings
+
+
+def _label(image: DrawnImage, model: HandModel) -> Labelling | None:
+    return label_outlines(image.points, image.bones, model)
 
 
 def _stacked(features: Sequence[Values]) -> Values:
@@ -130,7 +154,9 @@ def _learn_place_sd(hand: HandModel, features: Sequence[Values]) -> Values:
     return np.asarray(np.sqrt(share * spread**2 + (1.0 - share) * usual**2 + LEAST_PLACE_SD**2))
 
 
-def _learn_outlines(images: Sequence[DrawnImage], labellings: Sequence[Labelling | None]) -> tuple[OutlineModel, ...]:
+def _learn_outlines(
+    images: Sequence[DrawnImage], labellings: Sequence[Labelling | None], workers: int, watch: Watch
+) -> tuple[OutlineModel, ...]:
     fitted = [(image, one) for image, one in zip(images, labellings, strict=True) if one is not None]
     if len(fitted) > MOST_LEARNT_FROM:
         chosen = np.linspace(0, len(fitted) - 1, MOST_LEARNT_FROM).round().astype(int).tolist()
@@ -140,4 +166,9 @@ def _learn_outlines(images: Sequence[DrawnImage], labellings: Sequence[Labelling
         for points, label in zip(image.points, one.labels.tolist(), strict=True):
             if label != NO_BONE:
                 parts[label].append(one.weighed.frame.to_hand(points.astype(np.float64)))
-    return tuple(learn_outline(drawn, prior) for drawn, prior in zip(parts, built_in_outlines(), strict=True))
+    learnt = work_in_order(_learn_one, list(zip(parts, built_in_outlines(), strict=True)), workers)
+    return tuple(watch(learnt, "outlines", BONE_COUNT))
+
+
+def _learn_one(bone: tuple[list[Points], OutlineModel]) -> OutlineModel:
+    return learn_outline(*bone)

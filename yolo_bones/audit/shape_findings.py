@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from yolo_bones.outline_model import OutlineModel, outward_normals_of, own_direc
 LEAST_PLACE_SD: Final = 9.0
 LEAST_PLACE_OFF: Final = 0.15
 """Lengths of the third metacarpal; a bone is out of place where both are passed."""
+MOST_JOINT_GAP: Final = 0.12
+"""A bone that meets the next one of its digit so closely is in its place, however the finger is bent."""
 LEAST_COVERED: Final = 0.3
 """Share of an outline inside another bone's, from which it is said to be drawn on that bone."""
 LEAST_SIZE_SD: Final = 5.0
@@ -36,12 +39,16 @@ TRAIT: Final = 3.0
 LEAST_REACH: Final = 0.03
 """An outline has run out of its bone, or into it, where it departs by so much, in lengths of the third metacarpal."""
 LEAST_OUTSIDE: Final = 0.08
+LEAST_LACKING: Final = 0.06
+"""The same for shares of the typical area."""
 RING_HEIGHT: Final = 0.2
 """Of the band that a ring leaves, along the bone, in lengths of the third metacarpal."""
 RING_BALANCE: Final = 0.3
 """The smaller of a ring's two sides over the larger, at least."""
-STEEP: Final = 1.2
-"""Rise of a departure along the outline from which on something stands on the bone, and the pen did not just slip."""
+OBJECT_CONTRAST: Final = 25.0
+"""Grey levels by which what was drawn in is brighter than the bone, from which on it is an object and not flesh."""
+LEAST_PIECE: Final = 1e-5
+"""Area of a piece that counts, in squared lengths of the third metacarpal."""
 TOLERATED: Final = 0.015
 """How far a trimmed outline may keep off the typical one, in lengths of the third metacarpal."""
 SESAMOID_BONE: Final = "finger-3"
@@ -57,12 +64,13 @@ class OutlineLimits:
 
     Attributes:
         bulge, dent: of its largest departure outwards and inwards.
-        outside: of the area that it has more.
+        outside, lacking: of the area that it has more and less.
     """
 
     bulge: float
     dent: float
     outside: float
+    lacking: float
 
 
 def learn_limits(checks: Sequence[BoneCheck]) -> OutlineLimits:
@@ -76,6 +84,7 @@ def learn_limits(checks: Sequence[BoneCheck]) -> OutlineLimits:
         limit([check.bulge_sd for check in checks], *DEPARTURE_RANGE),
         limit([check.dent_sd for check in checks], *DEPARTURE_RANGE),
         limit([check.outside_sd for check in checks], *AREA_RANGE),
+        limit([check.lacking_sd for check in checks], *AREA_RANGE),
     )
 
 
@@ -89,6 +98,7 @@ class ShapeContext:
         checks: of all its bones.
         outlines: the 29 typical outlines.
         limits: on outlines, for the whole set.
+        grey: reads the image's (H, W) grey levels, where they can be read.
         others: checks of the patient's other images.
         relabelled: indices of outlines whose labels are wrong; their findings are about the right label.
     """
@@ -98,6 +108,7 @@ class ShapeContext:
     checks: Sequence[BoneCheck]
     outlines: Sequence[OutlineModel]
     limits: OutlineLimits
+    grey: Callable[[], NDArray[np.uint8]] | None
     others: Sequence[BoneCheck]
     relabelled: frozenset[int]
 
@@ -115,7 +126,7 @@ def judge_shapes(context: ShapeContext) -> list[Finding]:
 
 
 def _judge_place(check: BoneCheck, context: ShapeContext) -> Finding | None:
-    if check.place_off_sd < LEAST_PLACE_SD or check.place_off < LEAST_PLACE_OFF:
+    if check.place_off_sd < LEAST_PLACE_SD or check.place_off < LEAST_PLACE_OFF or check.joint_gap < MOST_JOINT_GAP:
         return None
     evidence: dict[str, Number] = {
         "off_its_place": rounded(check.place_off),
@@ -144,7 +155,6 @@ def _judge_size(check: BoneCheck, context: ShapeContext) -> Finding | None:
 
 
 def _judge_outline(check: BoneCheck, context: ShapeContext) -> Finding | None:
-    model = context.outlines[check.class_id]
     fit = check.fit
     limits = _limits_for(check, context)
     bulges = check.bulge_sd >= limits.bulge and fit.reach >= LEAST_REACH
@@ -154,7 +164,8 @@ def _judge_outline(check: BoneCheck, context: ShapeContext) -> Finding | None:
         note = _judge_sesamoid(check, context)
         if note is not None:
             return note
-    if not (bulges or dents or more):
+    less = check.lacking_sd >= limits.lacking and fit.lacking >= LEAST_LACKING
+    if not (bulges or dents or more or less):
         return None
     evidence: dict[str, Number] = {
         "beyond_the_bone": rounded(fit.reach),
@@ -164,7 +175,12 @@ def _judge_outline(check: BoneCheck, context: ShapeContext) -> Finding | None:
         "area_added": rounded(fit.outside),
         "area_lacking": rounded(fit.lacking),
     }
-    kind = departure_kind(check, model)
+    kind = departure_kind(check)
+    if context.grey is not None and kind != "ring_in_bone":
+        levels = grey_levels(check, context, context.grey())
+        if levels is not None:
+            evidence |= {"grey_of_what_is_added": rounded(levels[0], 1), "grey_of_the_bone": rounded(levels[1], 1)}
+            kind = "object_in_bone" if levels[0] - levels[1] >= OBJECT_CONTRAST else kind
     trimmed = trimmed_outline(check, context.frame)
     if trimmed is None:
         return _finding(check, context, (kind, ERROR), evidence, "draw it anew", "redraw")
@@ -186,22 +202,40 @@ def _limits_for(check: BoneCheck, context: ShapeContext) -> OutlineLimits:
         raised("bulge_sd", context.limits.bulge),
         raised("dent_sd", context.limits.dent),
         raised("outside_sd", context.limits.outside),
+        raised("lacking_sd", context.limits.lacking),
     )
 
 
-def departure_kind(check: BoneCheck, model: OutlineModel) -> str:
-    """`ring_in_bone`, `object_in_bone` or `outline_left_bone`, from where and how steeply an outline departs."""
-    bone = BONES[check.class_id]
+def departure_kind(check: BoneCheck) -> str:
+    """`ring_in_bone` for a band that stands out on both sides of a finger's bone, else `outline_left_bone`."""
+    excess, laid = _excess(check)
+    axis = own_direction(check.fit.points, check.class_id)
+    ring = BONES[check.class_id] in FINGER_BONES and _is_ring(excess, np.asarray(laid.centroid.coords[0]), axis)
+    return "ring_in_bone" if ring else "outline_left_bone"
+
+
+def grey_levels(check: BoneCheck, context: ShapeContext, grey: NDArray[np.uint8]) -> tuple[float, float] | None:
+    """Mean grey level of what an outline has more than the typical one, and of the bone; None where it has nothing."""
+    excess, laid = _excess(check)
+    planes = []
+    for shapes in (excess, _pieces(laid)):
+        plane = np.zeros(grey.shape, dtype=np.uint8)
+        for shape in shapes:
+            corners = np.rint(context.frame.to_image(np.asarray(shape.exterior.coords))).astype(np.int32)
+            cv2.fillPoly(plane, [corners.reshape(-1, 1, 2)], 1)
+        planes.append(plane.view(np.bool_))
+    added, bone = planes[0] & ~planes[1], planes[1]
+    if not added.any() or not bone.any():
+        return None
+    return float(grey[added].mean()), float(grey[bone].mean())
+
+
+def _excess(check: BoneCheck) -> tuple[list[shapely.Polygon], shapely.Geometry]:
+    """Pieces of an outline that stand out of the typical one, and the typical one."""
     part = shapely.make_valid(shapely.Polygon(part_as_bone(check.points, check.class_id)))
     laid = shapely.make_valid(shapely.Polygon(check.fit.points))
-    excess = [piece for piece in _pieces(part.difference(laid.buffer(TOLERATED))) if piece.area > 1e-5]
-    axis = own_direction(check.fit.points, check.class_id)
-    if bone in FINGER_BONES and _is_ring(excess, np.asarray(laid.centroid.coords[0]), axis):
-        return "ring_in_bone"
-    steps = np.linalg.norm(np.roll(check.fit.points, -1, axis=0) - check.fit.points, axis=1)
-    rise = np.abs(np.roll(check.fit.departures, -1) - check.fit.departures) / np.maximum(steps, 1e-9)
-    del model
-    return "object_in_bone" if float(rise.max()) >= STEEP else "outline_left_bone"
+    pieces = _pieces(part.difference(laid.buffer(TOLERATED)))
+    return [piece for piece in pieces if piece.area > LEAST_PIECE], laid
 
 
 def _is_ring(excess: Sequence[shapely.Polygon], centre: NDArray[np.float64], axis: NDArray[np.float64]) -> bool:
