@@ -98,6 +98,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 COMMANDS = (
     "audit_points",
+    "audit_rle",
     "calibrate_rle",
     "check_rle",
     "compare_rle",

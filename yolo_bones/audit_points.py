@@ -111,6 +111,10 @@ def _audit(arguments: argparse.Namespace) -> int:
         "counts": count_kinds(findings),
         "repairs": log.counters,
         "findings": [finding.as_record() for finding in findings],
+        "images": [
+            {"image": one.name, "patient": one.patient, "side": side, "wrist_angle_deg": angle and round(angle, 1)}
+            for one, side, angle in zip(drawn, audit.sides, audit.wrist_angles_deg, strict=True)
+        ],
     }
     if arguments.fix is not None:
         record["fixed"] = write_corrected(

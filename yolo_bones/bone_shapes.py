@@ -123,6 +123,22 @@ def ends(points: Points) -> Values:
     return np.asarray(both[np.argsort(np.hypot(*both.T), kind="stable")])
 
 
+def wrist_angle_deg(forearm: Sequence[Points]) -> float | None:
+    """The third metacarpal against the forearm, positive when the hand leans to the thumb's side (radially).
+
+    Args:
+        forearm: outlines of radius and ulna, or of one of them, in the hand's frame.
+
+    Returns:
+        Degrees, or None where neither is there. The image's edge, which cuts them, tilts their axes by a few degrees.
+    """
+    axes = [outline_moments(points).main_axis for points in forearm]
+    if not axes:
+        return None
+    lean, rise = np.sum([axis if axis[1] >= 0.0 else -axis for axis in axes], axis=0)
+    return float(-np.degrees(np.arctan2(lean, rise)))
+
+
 def part_as_bone(points: Points, class_id: int) -> Points:
     """The part of an outline in the hand's frame that is looked at when it is taken for a bone."""
     return wrist_end(points) if class_id in ARM_IDS else points

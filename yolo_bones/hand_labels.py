@@ -35,6 +35,8 @@ JOINT_GAP: Final = 0.06
 MOST_OF_JOINT: Final = 40.0
 FAR_FETCHED: Final = 60.0
 """An exchange is not tried where it makes the bones' own costs rise by more than this."""
+UNTAKEN: Final = 60.0
+"""Cost of an outline that is taken for no bone: less likely than any bone that it is somewhat like."""
 ROUNDS: Final = 4
 AT_EASE: Final = 12.0
 """Cost for each bone, neighbours included, below which labels that no exchange improves are not doubted further."""
@@ -104,7 +106,7 @@ def labelling_costs(candidates: Labels, weighed: WeighedOutlines, model: HandMod
     count = len(candidates)
     rows = np.arange(candidates.shape[1])
     taken = candidates != NO_BONE
-    own = np.where(taken, weighed.costs[rows, candidates], 0.0).sum(axis=1)
+    own = np.where(taken, weighed.costs[rows, candidates], UNTAKEN).sum(axis=1)
     places = np.full((count, BONE_COUNT + 1, 2), np.nan)  # the last row takes what is no bone
     arm = np.isin(candidates, ARM_IDS)
     places[np.arange(count)[:, None], candidates] = np.where(
@@ -178,7 +180,7 @@ def first_labels(drawn: Sequence[str]) -> Labels:
 def _changes(labels: Labels, weighed: WeighedOutlines) -> Labels:
     """(C, N) labellings one step away that are not far-fetched."""
     count = len(labels)
-    costs = np.column_stack([weighed.costs, np.zeros(count)])  # the last column: no bone
+    costs = np.column_stack([weighed.costs, np.full(count, UNTAKEN)])  # the last column: no bone
     own = costs[np.arange(count), labels]
     first, second = np.triu_indices(count, k=1)
     rise = costs[first, labels[second]] + costs[second, labels[first]] - own[first] - own[second]

@@ -9,6 +9,7 @@ from typing import Final
 
 VERBS: Final = {
     "audit-points": ("yolo_bones.audit_points", "label errors in point annotations, by anatomy"),
+    "audit-rle": ("yolo_bones.audit_rle", "what is implausible in a prediction, worst images first"),
     "calibrate": ("yolo_bones.calibrate_rle", "logit thresholds of each bone, chosen on validation images"),
     "check": ("yolo_bones.check_rle", "faults and mistaken conventions of a submission"),
     "coco-to-rle": ("converters.coco_to_rle", "COCO results of any detector -> run lengths"),

@@ -128,9 +128,9 @@ class DistanceField:
         return plane
 
     def signed_distance(self, plane: NDArray[np.uint8]) -> Field:
-        """Distance of each cell's centre to the border of a filled plane, in units of the points."""
+        """Distance of each cell's centre to the outline, which runs through the outermost filled cells' centres."""
         within, without = (cv2.distanceTransform(side, cv2.DIST_L2, 5) for side in (plane, 1 - plane))
-        signed = np.maximum(within - 0.5, 0.0) - np.maximum(without - 0.5, 0.0)
+        signed = np.where(plane > 0, within - 1.0, -without)
         return np.asarray(signed * self.cell, dtype=np.float32)
 
     def at(self, points: Points) -> Values:

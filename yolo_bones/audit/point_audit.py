@@ -18,6 +18,7 @@ from yolo_bones.audit.findings import ERROR, Finding
 from yolo_bones.audit.label_findings import LabelVerdict, judge_labels
 from yolo_bones.audit.norms import DrawnImage, Norms, Watch, learn_norms, unwatched
 from yolo_bones.audit.shape_findings import ShapeContext, judge_shapes, learn_limits
+from yolo_bones.bone_shapes import ARM_IDS, wrist_angle_deg
 from yolo_bones.hand_labels import Labelling
 from yolo_bones.image_files import read_grey
 from yolo_bones.parallel import work_in_order
@@ -43,11 +44,13 @@ class PointAudit:
         findings: image by image.
         norms: what is usual in the set.
         sides: `thumb-left` or `thumb-right` of each image, empty where no hand could be fitted.
+        wrist_angles_deg: of each image, see `bone_shapes.wrist_angle_deg`; None where it is not known.
     """
 
     findings: tuple[Finding, ...]
     norms: Norms
     sides: tuple[str, ...]
+    wrist_angles_deg: tuple[float | None, ...]
 
 
 def audit_images(
@@ -63,6 +66,19 @@ def audit_images(
 
     """
     norms, labellings = learn_norms(drawn, workers, watch)
+    return judge_images(drawn, labellings, norms, files, workers=workers, watch=watch)
+
+
+def judge_images(
+    drawn: Sequence[DrawnImage],
+    labellings: Sequence[Labelling | None],
+    norms: Norms,
+    files: Sequence[Path] = (),
+    *,
+    workers: int = 1,
+    watch: Watch = unwatched,
+) -> PointAudit:
+    """Hold images against what is usual; arguments as for `audit_images`, and what `learn_norms` gives."""
     checked = work_in_order(partial(check_image, norms=norms), zip(drawn, labellings, strict=True), workers)
     judged = list(watch(checked, "auditing", len(drawn)))
     limits = learn_limits([check for one in judged if one is not None for check in one.checks])
@@ -81,7 +97,12 @@ def audit_images(
         context = ShapeContext(one.image, one.frame, one.checks, norms.outlines, limits, grey, others, moved)
         findings += [*one.verdict.findings, *judge_shapes(context)]
     sides = ["" if one is None else SIDES[one.frame.thumb_left] for one in judged]
-    return PointAudit(tuple(findings), norms, tuple(sides))
+    angles = [None if one is None else _wrist_angle(one) for one in judged]
+    return PointAudit(tuple(findings), norms, tuple(sides), tuple(angles))
+
+
+def _wrist_angle(one: CheckedImage) -> float | None:
+    return wrist_angle_deg([check.points for check in one.checks if check.class_id in ARM_IDS])
 
 
 def check_image(drawn: tuple[DrawnImage, Labelling | None], norms: Norms) -> CheckedImage | None:

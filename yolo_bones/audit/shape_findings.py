@@ -16,7 +16,7 @@ from yolo_bones.audit.bone_checks import BoneCheck
 from yolo_bones.audit.findings import ERROR, NOTE, Correction, Finding, Number, rounded
 from yolo_bones.audit.norms import DrawnImage
 from yolo_bones.bone_shapes import ARM_IDS, part_as_bone
-from yolo_bones.bones import BONES, FINGER_BONES, KINDS
+from yolo_bones.bones import BONES, KINDS
 from yolo_bones.outline_model import OutlineModel, outward_normals_of, own_direction
 
 LEAST_PLACE_SD: Final = 9.0
@@ -29,8 +29,8 @@ LEAST_COVERED: Final = 0.3
 LEAST_SIZE_SD: Final = 5.0
 LEAST_SIZE_OFF: Final = 0.5
 """Of the logarithm of the area: a factor of 1.65."""
-DEPARTURE_RANGE: Final = (5.0, 8.0)
-AREA_RANGE: Final = (4.5, 6.0)
+DEPARTURE_RANGE: Final = (6.0, 9.0)
+AREA_RANGE: Final = (6.0, 8.0)
 """Limits of departures and of added or lacking area, in standard deviations: the lower ones where a set is uniform."""
 OF_USUAL_EXTREME: Final = 3.0
 """A limit is so many times what one bone in a hundred of the set reaches."""
@@ -41,6 +41,11 @@ LEAST_REACH: Final = 0.03
 LEAST_OUTSIDE: Final = 0.08
 LEAST_LACKING: Final = 0.06
 """The same for shares of the typical area."""
+RINGED: Final = ("proximal", "middle")
+"""Phalanges that rings are worn on; at the thumb's metacarpal two sesamoids look like one."""
+LEAST_RING_REACH: Final = 0.05
+LEAST_RING: Final = 0.06
+"""How far a ring stands out at least, and its share of the bone's area: its form tells, whatever bones vary by."""
 RING_HEIGHT: Final = 0.2
 """Of the band that a ring leaves, along the bone, in lengths of the third metacarpal."""
 RING_BALANCE: Final = 0.3
@@ -165,7 +170,8 @@ def _judge_outline(check: BoneCheck, context: ShapeContext) -> Finding | None:
         if note is not None:
             return note
     less = check.lacking_sd >= limits.lacking and fit.lacking >= LEAST_LACKING
-    if not (bulges or dents or more or less):
+    rings = fit.reach >= LEAST_RING_REACH and fit.outside >= LEAST_RING and departure_kind(check) == "ring_in_bone"
+    if not (bulges or dents or more or less or rings):
         return None
     evidence: dict[str, Number] = {
         "beyond_the_bone": rounded(fit.reach),
@@ -210,7 +216,7 @@ def departure_kind(check: BoneCheck) -> str:
     """`ring_in_bone` for a band that stands out on both sides of a finger's bone, else `outline_left_bone`."""
     excess, laid = _excess(check)
     axis = own_direction(check.fit.points, check.class_id)
-    ring = BONES[check.class_id] in FINGER_BONES and _is_ring(excess, np.asarray(laid.centroid.coords[0]), axis)
+    ring = KINDS[BONES[check.class_id]] in RINGED and _is_ring(excess, np.asarray(laid.centroid.coords[0]), axis)
     return "ring_in_bone" if ring else "outline_left_bone"
 
 
