@@ -29,7 +29,7 @@ QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CON
 replace = $(if $(wildcard $(1)/report.json),--overwrite)
 
 .DELETE_ON_ERROR:
-.PHONY: help install convert train folds export demo test lint check bench ablation sweep fuzz faults clean
+.PHONY: help install convert train folds export demo test lint check bench ablation sweep fuzz audit faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -132,6 +132,14 @@ ablation: $(STAMP) ## what each change to the stock recipe wins: trains 10 small
 
 sweep: $(STAMP) $(DEMO)/raw/report.json ## SOURCE=images TRUTH=csv: what each step of looking and merging wins and costs
 	$(PY) -m tests.sweep "$(or $(SOURCE),$(DEMO)/raw/test/DCM)" "$(or $(TRUTH),$(DEMO)/raw/test_truth.csv)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+
+audit: $(STAMP) ## the table of docs/audit.md: planted label errors, found or not (40 minutes)
+	@mkdir -p .cache/audit
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/full-size --patients 140 --seed 71001 --bent 0.3 --annotator-noise --plant-errors 140 --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/half-size --patients 105 --seed 71002 --bent 0.3 --annotator-noise --plant-errors 105 --size 1024 --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/wide --patients 70 --seed 71003 --bent 0.5 --annotator-noise --plant-errors 70 --size 1024x832 --domain wide --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/bent --patients 100 --seed 71004 --bent 0.6 --annotator-noise --size 1024 --workers $(CORES)
+	OMP_NUM_THREADS=1 $(PY) -m tests.measure_audit .cache/audit/full-size .cache/audit/half-size .cache/audit/wide .cache/audit/bent --workers $(CORES)
 
 faults: $(STAMP) ## kill a vote of real-sized files 100 times (5 minutes)
 	$(PY) -m tests.kill_ensemble --images 300 --kills 100

@@ -169,7 +169,7 @@ def test_what_both_hands_of_a_patient_have_is_no_error() -> None:
     both = []
     for number, thumb_left in enumerate((True, False)):
         drawn = outlines(frame(thumb_left), np.random.default_rng(60 + number))
-        bulged = drawn["Capitate"] + 26.0 * thumb_side(drawn, "Capitate")[:, None] * [-1.0 if thumb_left else 1.0, 0.0]
+        bulged = drawn["Capitate"] + 40.0 * thumb_side(drawn, "Capitate")[:, None] * [-1.0 if thumb_left else 1.0, 0.0]
         both.append(image(drawn | {"Capitate": np.rint(bulged).astype(np.int32)}, f"both{number}.png", "ID999"))
     assert [one.bone for one in audited(both[0])] == ["Capitate"]
     assert audited(*both) == []

@@ -14,7 +14,7 @@ from yolo_bones.rle import ImageSize
 from yolo_bones.training.bone_data import KindSampler, input_size
 from yolo_bones.training.draws import LookKind, PlainChanges, draw_sample
 from yolo_bones.training.grey_changes import change_greys
-from yolo_bones.training.labelled import LabelledBone, LabelledImage, outward_normals
+from yolo_bones.training.labelled import LabelledBone, LabelledImage, find_labelled, outward_normals
 from yolo_bones.training.regions import draw_region
 from yolo_bones.training.restyle import restyled
 from yolo_bones.training_recipe import Recipe, recipe_from_values
@@ -187,3 +187,21 @@ def test_a_bad_recipe_is_named(values: dict[str, object], field: str) -> None:
     with pytest.raises(InputError) as caught:
         recipe_from_values(values, "run.yaml")
     assert f"run.yaml: {field}" in str(caught.value)
+
+
+def test_a_sampling_list_draws_an_image_as_often_as_it_names_it(tmp_path: Path) -> None:
+    for folder, suffix in (("images", ".png"), ("labels", ".txt")):
+        (tmp_path / folder / "train").mkdir(parents=True)
+        for name in "abc":
+            (tmp_path / folder / "train" / f"{name}{suffix}").touch()
+    listed = tmp_path / "train_balanced.txt"
+    listed.write_text("./images/train/c.png\n./images/train/a.png\n./images/train/c.png\n")
+    assert [image.stem for image, _ in find_labelled(listed)] == ["a", "c", "c"]
+    assert [label.name for _, label in find_labelled(listed)] == ["a.txt", "c.txt", "c.txt"]
+    assert [image.stem for image, _ in find_labelled(tmp_path / "images" / "train")] == ["a", "b", "c"]
+    listed.write_text("./images/train/a.png\n./elsewhere/d.png\n")
+    with pytest.raises(InputError, match="images in a folder images/<subset>"):
+        find_labelled(listed)
+    listed.write_text("\n")
+    with pytest.raises(InputError, match="at least one image"):
+        find_labelled(listed)

@@ -13,7 +13,6 @@ import argparse
 import csv
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +41,8 @@ T = TypeVar("T")
 EXIT_FINDINGS: Final = 1
 MOST_OF_PATIENT: Final = 8
 """Images in one folder; a folder with more is no patient's."""
+MOST_NAMED: Final = 6
+"""Errors in an image's line; --json has all."""
 COLUMNS: Final = ("rank", "image_name", "patient", "score", "errors", "notes", "worst_bone", "worst_bone_score")
 
 
@@ -103,9 +104,13 @@ class AuditedImage:
 
     def as_line(self, rank: int) -> str:
         """For people: rank, score, image, and what was found, errors first."""
-        said = Counter(f"{one.bone} {one.kind}".strip() for one in self.findings if one.severity == ERROR)
-        notes = len(self.findings) - self.errors
-        told = [*said, f"{notes} note{'s' if notes > 1 else ''}"] if notes else list(said)
+        told = [f"{one.bone} {one.kind}".strip() for one in self.findings if one.severity == ERROR]
+        more, notes = len(told) - MOST_NAMED, len(self.findings) - len(told)
+        told = told[:MOST_NAMED]
+        if more > 0:
+            told.append(f"{more} more error{'s' if more > 1 else ''}")
+        if notes:
+            told.append(f"{notes} note{'s' if notes > 1 else ''}")
         name = "/".join(part for part in (self.patient, self.name) if part)
         return f"{rank:>5}  {self.score.score:.4f}  {name}" + (f"  {', '.join(told)}" if told else "")
 
@@ -164,6 +169,8 @@ def _audit(arguments: argparse.Namespace) -> int:
         raise InputError(arguments.prediction, "", "at least one image", "none")
     for name, count in table.counters.items():
         say(f"mended {count} x {name}", quiet)
+    if not patients:
+        say("no patients are known: no hand is compared with the other one (--patients, or --images)", quiet)
     audited = audit_predictions(images, max(1, arguments.workers), quiet)
     for rank, image in enumerate(audited, start=1):
         print(image.as_line(rank))
@@ -228,10 +235,7 @@ def _patients(arguments: argparse.Namespace, table: RleTable) -> dict[str, str]:
         for path in find_images(arguments.images):
             if path.parent != arguments.images and path != arguments.images:
                 by_folder.setdefault(path.parent.name, []).append(path.name)
-    own = {name: folder for folder, names in by_folder.items() if len(names) <= MOST_OF_PATIENT for name in names}
-    if not own:
-        say("no patients are known: no hand is compared with the other one (--patients, or --images)", arguments.quiet)
-    return own
+    return {name: folder for folder, names in by_folder.items() if len(names) <= MOST_OF_PATIENT for name in names}
 
 
 if __name__ == "__main__":
