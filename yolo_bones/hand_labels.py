@@ -32,7 +32,7 @@ JOINTS: Final = np.array([(CLASS_IDS[a], CLASS_IDS[b]) for bones in DIGITS.value
 """(14, 2) class ids: the bone beyond a joint of a digit, and the bone before it."""
 JOINT_GAP: Final = 0.06
 """Between the ends of two bones that meet, in lengths of the third metacarpal; fingers that cross tell by it."""
-MOST_OF_JOINT: Final = 40.0
+MOST_OF_JOINT: Final = 60.0
 FAR_FETCHED: Final = 60.0
 """An exchange is not tried where it makes the bones' own costs rise by more than this."""
 UNTAKEN: Final = 60.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from yolo_bones.audit.findings import ERROR, NOTE, Correction, Finding, Number, 
 from yolo_bones.audit.norms import DrawnImage, Norms
 from yolo_bones.bone_shapes import LOG_AREA, PLACE
 from yolo_bones.bones import BONES, CLASS_IDS, HAND_BONES
-from yolo_bones.hand_labels import MIRRORED, MIRRORED_FINGERS, NO_BONE, Labelling, Labels
+from yolo_bones.hand_labels import JOINTS, MIRRORED, MIRRORED_FINGERS, NO_BONE, Labelling, Labels
 from yolo_bones.polygons import fill_polygon
 
 UPPER_ROW: Final = frozenset(HAND_BONES[:4])
@@ -32,7 +33,7 @@ USUALLY_DRAWN: Final = 0.5
 """Share of the images of a set; a bone that is drawn less often is left out on purpose."""
 LEAST_OF_WHOLE_HAND: Final = 14
 """Wrong labels from which on a hand counts as mislabelled as a whole."""
-LEAST_MIRRORED_FINGERS: Final = 4
+LEAST_MIRRORED_FINGERS: Final = 8
 LEAST_MIRRORED: Final = 6
 LEAST_OF_ROW: Final = 3
 SAME_OUTLINE_IOU: Final = 0.999
@@ -94,25 +95,39 @@ def judge_labels(image: DrawnImage, labelling: Labelling, norms: Norms) -> Label
 
 
 def changed_groups(drawn: Labels, given: Labels, best: Labels) -> list[list[int]]:
-    """Outlines whose label changes, in groups that must change together: each takes a label that another gives up.
+    """Outlines whose label changes, in groups that must change together.
 
-    Which of several outlines of one bone is the bone is no change of labels.
+    Each takes a label that another gives up, or meets another at a joint of a finger: where fingers cross, only their
+    whole ends can be exchanged. Which of several outlines of one bone is the bone is no change of labels.
     """
     changed = [index for index in range(len(best)) if best[index] != drawn[index] and best[index] != NO_BONE]
     owner = {int(given[index]): index for index in range(len(given)) if given[index] != NO_BONE}
     taker = {int(best[index]): index for index in range(len(best)) if best[index] != NO_BONE}
+    linked: dict[int, set[int]] = {index: set() for index in range(len(best))}
+    for index in changed:
+        others = [owner.get(int(best[index])), taker.get(int(drawn[index]))]
+        for joint in JOINTS.tolist():
+            if best[index] in joint:
+                met = taker.get(joint[0] if best[index] == joint[1] else joint[1])
+                others.append(met if met in changed else None)
+        for other in others:
+            if other is not None and best[other] != given[other]:
+                linked[index].add(other)
+                linked[other].add(index)
+    return _connected(changed, linked)
+
+
+def _connected(begun: Sequence[int], linked: Mapping[int, AbstractSet[int]]) -> list[list[int]]:
     groups: list[list[int]] = []
     seen: set[int] = set()
-    for start in changed:
+    for start in begun:
         group, waiting = [], [start]
         while waiting:
             index = waiting.pop()
-            if index in seen:
-                continue
-            seen.add(index)
-            group.append(index)
-            linked = (owner.get(int(best[index])), taker.get(int(drawn[index])))
-            waiting += [other for other in linked if other is not None and best[other] != given[other]]
+            if index not in seen:
+                seen.add(index)
+                group.append(index)
+                waiting += sorted(linked[index])
         if group:
             groups.append(sorted(group))
     return groups
@@ -164,7 +179,8 @@ def _severity(group: Sequence[int], gain: float, labelling: Labelling, norms: No
     """`error`, `note`, or nothing."""
     gain /= max(1.0, labelling.cost / (USUAL_COST * norms.usual_cost))
     costs = labelling.weighed.costs
-    if any(costs[index, labelling.labels[index]] > MOST_OWN_COST for index in group):
+    strange = sum(costs[index, labelling.labels[index]] > MOST_OWN_COST for index in group)
+    if strange > len(group) // 3:
         return ""
     return ERROR if gain >= LEAST_GAIN else NOTE if gain >= LEAST_DOUBT else ""
 
