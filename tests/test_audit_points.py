@@ -321,6 +321,15 @@ def test_planted_errors_are_found_and_nothing_else(planted: Path, tmp_path: Path
     assert left == {"missing_bone"}
     assert record["fixed"]["leave_out"] == 1
 
+    stale = fixed / "DCM" / "ID001" / "stale.png"
+    stale.touch()
+    assert audit_points.main([str(planted), "--fix", str(fixed), "--quiet"]) == 3
+    assert stale.exists()
+    assert audit_points.main([str(planted), "--fix", str(fixed), "--overwrite", "--quiet"]) == 0
+    assert not stale.exists()
+    done = json.loads((fixed / "corrections.json").read_text())["corrections"]
+    assert sum(len(one) for one in done.values()) == sum(record["fixed"].values())
+
 
 def test_the_same_findings_come_from_two_workers(planted: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
@@ -378,4 +387,6 @@ def test_a_copy_is_never_written_over_the_source_or_over_something_else(planted:
     assert audit_points.main([str(planted), "--fix", str(planted.parent), "--quiet"]) == 3
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "note.txt").write_text("x")
-    assert audit_points.main([str(planted), "--fix", str(tmp_path / "mine"), "--quiet"]) == 3
+    for more in ([], ["--overwrite"]):
+        assert audit_points.main([str(planted), "--fix", str(tmp_path / "mine"), *more, "--quiet"]) == 3
+    assert (tmp_path / "mine" / "note.txt").read_text() == "x"

@@ -72,7 +72,7 @@ def test_a_forearm_bone_ends_where_it_is_no_longer_looked_at() -> None:
 
 def test_the_wrist_angle_is_the_hand_against_the_forearm() -> None:
     bone = np.array([[-0.1, -2.0], [0.1, -2.0], [0.1, -0.3], [-0.1, -0.3]])
-    assert wrist_angle_deg([bone, bone + [0.4, 0.0]]) == pytest.approx(0.0)
+    assert wrist_angle_deg([bone, bone + np.array([0.4, 0.0])]) == pytest.approx(0.0)
     turn = np.deg2rad(20.0)
     leant = bone @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     assert wrist_angle_deg([leant]) == pytest.approx(-20.0)

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from yolo_bones import __version__
 from yolo_bones.annotations import Repair, RepairLog, read_outlines
-from yolo_bones.audit.corrections import corrections_by_image, write_corrected
+from yolo_bones.audit.corrections import COPY_REPORT, corrections_by_image, write_corrected
 from yolo_bones.audit.findings import ERROR, count_kinds, in_order
 from yolo_bones.audit.norms import DrawnImage
 from yolo_bones.audit.point_audit import audit_images
@@ -179,8 +179,12 @@ def _check_out(out: Path, root: Path, overwrite: bool) -> None:
     source, target = root.resolve(), out.resolve()
     if target.is_relative_to(source) or source.is_relative_to(target):
         raise RefusedError(f"{out}: overlaps the source data {root}, which is never changed")
-    if out.exists() and any(out.iterdir()) and not overwrite:
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not overwrite:
         raise RefusedError(f"{out}: is not empty; give --overwrite to replace an earlier copy")
+    if not (out / COPY_REPORT).is_file():
+        raise RefusedError(f"{out}: holds something that is no earlier copy (it has no {COPY_REPORT})")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from yolo_bones.data_set import Pair
 from yolo_bones.files import replacing, write_text
 from yolo_bones.strict_json import read_strict_json
 
+COPY_REPORT: Final = "corrections.json"
+"""In a corrected copy: what was done to which file."""
 APPLIED: Final = ("relabel", "remove", "redraw", "replace", "leave_out")
 """Actions that change a copy; `redraw` takes the wrong outline away, for a person to draw it anew."""
 
@@ -59,15 +61,25 @@ def write_corrected(
 ) -> dict[str, int]:
     """Write images (linked where that is possible) and annotations, corrected, into another folder.
 
+    What an earlier copy left there is removed first.
+
     Args:
         pairs: the data set.
         wanted: see `corrections_by_image`.
-        out: gets `DCM` and `outputs_json`.
+        out: gets `DCM`, `outputs_json` and, before them, a report by which it is known again.
 
     Returns:
         Action -> how often it was done.
     """
     done: Counter[str] = Counter()
+    for folder in ("DCM", "outputs_json"):
+        if (out / folder).is_dir():
+            shutil.rmtree(out / folder)
+    wanted_text = {
+        f"{patient}/{name}": [one.as_record() for one in all_of] for (patient, name), all_of in wanted.items()
+    }
+    report = {"made_by": "yolo_bones.audit_points", "corrections": dict(sorted(wanted_text.items()))}
+    write_text(out / COPY_REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     for pair in pairs:
         corrections = wanted.get((pair.patient_id, pair.image_name), ())
         done.update(one.action for one in corrections)
