@@ -87,6 +87,17 @@ def test_robust_moments_are_not_moved_by_a_few() -> None:
     assert [one[0] for one in robust_moments(np.full((2, 1), np.nan))] == [0.0, 0.0, 0]
 
 
+def test_what_a_tenth_does_counts_as_usual_where_tails_are_asked_for() -> None:
+    values = np.concatenate([np.linspace(-0.1, 0.1, 90), np.full(10, 3.0)])[:, None]
+    _, straight, _ = robust_moments(values)
+    _, bent, _ = robust_moments(values, tails=True)
+    assert straight[0] < 0.1
+    assert bent[0] == pytest.approx(3.0 / 2.17, rel=0.02)
+    values[91:] = 0.0
+    _, few, _ = robust_moments(values, tails=True)
+    assert few[0] < 0.1
+
+
 def test_a_small_set_is_blended_with_what_is_built_in() -> None:
     mean, sd = blend(np.full((BUILT_IN_HANDS, 1), 3.0), np.array([1.0]), np.array([2.0]))
     assert mean[0] == 2.0

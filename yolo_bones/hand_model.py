@@ -34,6 +34,9 @@ PAIRS: Final = np.array([(CLASS_IDS[a], CLASS_IDS[b]) for a, b in NEIGHBOURS])
 MOST_OF_OTHERS: Final = 0.8
 """Weight of one bone's word on a place, of the weight of all others together."""
 MAD_TO_SD: Final = 1.4826
+TAIL: Final = 0.97
+TAIL_SD: Final = 2.17
+"""Standard deviations that so large a part of normal values stays within."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,36 +95,38 @@ def built_in_hand() -> HandModel:
     return HandModel(mean, sd, apart, pair_sd)
 
 
-def learn_hand(features: Values, prior: HandModel | None = None) -> HandModel:
+def learn_hand(features: Values, prior: HandModel | None = None, *, tails: bool = False) -> HandModel:
     """Learn from hands.
 
     Args:
         features: (hands, 29, 6) as `bone_shapes.shape_features`, NaN for a bone that is missing.
         prior: what a small set is blended with; what is built in when not given.
+        tails: see `robust_moments`.
     """
     prior = built_in_hand() if prior is None else prior
     if len(features) == 0:
         return prior
     places = features[:, :, PLACE]
     apart = places[:, PAIRS[:, 0]] - places[:, PAIRS[:, 1]]
-    mean, sd = blend(features, prior.mean, prior.sd)
-    pair_mean, pair_sd = blend(apart, prior.pair_mean, prior.pair_sd)
+    mean, sd = blend(features, prior.mean, prior.sd, tails=tails)
+    pair_mean, pair_sd = blend(apart, prior.pair_mean, prior.pair_sd, tails=tails)
     return HandModel(
         mean, np.hypot(sd, LEAST_SD), pair_mean, np.hypot(pair_sd, LEAST_PAIR_SD), prior.hands + len(features)
     )
 
 
-def blend(values: Values, prior_mean: Values, prior_sd: Values) -> tuple[Values, Values]:
+def blend(values: Values, prior_mean: Values, prior_sd: Values, *, tails: bool = False) -> tuple[Values, Values]:
     """Median and deviation of a set, mixed with what was known before by how many values there are.
 
     Args:
         values: (n, ...), NaN where nothing was measured.
         prior_mean, prior_sd: (...) known before; they count as `BUILT_IN_HANDS` values.
+        tails: see `robust_moments`.
 
     Returns:
         (...) mean and standard deviation, the latter with what the two disagree.
     """
-    median, spread, count = robust_moments(values)
+    median, spread, count = robust_moments(values, tails=tails)
     share = count / (count + BUILT_IN_HANDS)
     median, spread = np.where(count > 0, median, prior_mean), np.where(count > 0, spread, 0.0)
     mean = share * median + (1.0 - share) * prior_mean
@@ -129,15 +134,24 @@ def blend(values: Values, prior_mean: Values, prior_sd: Values) -> tuple[Values,
     return mean, np.sqrt(variance)
 
 
-def robust_moments(values: Values) -> tuple[Values, Values, NDArray[np.int64]]:
+def robust_moments(values: Values, *, tails: bool = False) -> tuple[Values, Values, NDArray[np.int64]]:
     """Median, standard deviation from the median absolute deviation, and number, over the first axis without NaN.
 
     Where there is no value, median and deviation are 0.
+
+    Args:
+        values: (n, ...), NaN where nothing was measured.
+        tails: let what up to a tenth of the values do count as usual: bent wrists, where most are straight. A thirtieth
+            may still be wrong.
     """
     count = (~np.isnan(values)).sum(axis=0)
     known = np.where(count > 0, values, 0.0)
     median = np.nanmedian(known, axis=0)
-    return median, MAD_TO_SD * np.nanmedian(np.abs(known - median), axis=0), count
+    off = np.abs(known - median)
+    spread = MAD_TO_SD * np.nanmedian(off, axis=0)
+    if tails:
+        spread = np.maximum(spread, np.nanquantile(off, TAIL, axis=0) / TAIL_SD)
+    return median, spread, count
 
 
 def _typical_features(typical: BoneMeasures, is_arm: bool) -> tuple[Values, Values]:

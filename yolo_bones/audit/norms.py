@@ -121,7 +121,7 @@ def learn_norms(
     labellings = list(watch(work_in_order(partial(_label, model=first), images, workers), "labels", len(images)))
     fitted = [one for one in labellings if one is not None]
     features = [one.weighed.features(one.labels) for one in fitted]
-    hand = learn_hand(_stacked(features))
+    hand = learn_hand(_stacked(features), tails=True)
     norms = Norms(
         hand=hand,
         outlines=_learn_outlines(images, labellings, workers, watch),
@@ -148,7 +148,7 @@ def _learn_place_sd(hand: HandModel, features: Sequence[Values]) -> Values:
         _, spread = hand.expected_places(hand.mean[:, PLACE])
         return np.hypot(spread, LEAST_PLACE_SD)
     off = np.array([found[:, PLACE] - wanted for found, (wanted, _) in zip(features, expected, strict=True)])
-    _, spread, count = robust_moments(off)
+    _, spread, count = robust_moments(off, tails=True)
     usual = np.median([sd for _, sd in expected], axis=0)
     share = count / (count + BUILT_IN_HANDS)
     return np.asarray(np.sqrt(share * spread**2 + (1.0 - share) * usual**2 + LEAST_PLACE_SD**2))

@@ -39,12 +39,10 @@ TRAIT: Final = 3.0
 LEAST_REACH: Final = 0.03
 """An outline has run out of its bone, or into it, where it departs by so much, in lengths of the third metacarpal."""
 LEAST_OUTSIDE: Final = 0.08
-LEAST_LACKING: Final = 0.06
-"""The same for shares of the typical area."""
 RINGED: Final = ("proximal", "middle")
 """Phalanges that rings are worn on; at the thumb's metacarpal two sesamoids look like one."""
-LEAST_RING_REACH: Final = 0.05
-LEAST_RING: Final = 0.06
+LEAST_RING_REACH: Final = 0.06
+LEAST_RING: Final = 0.08
 """How far a ring stands out at least, and its share of the bone's area: its form tells, whatever bones vary by."""
 RING_HEIGHT: Final = 0.2
 """Of the band that a ring leaves, along the bone, in lengths of the third metacarpal."""
@@ -69,13 +67,12 @@ class OutlineLimits:
 
     Attributes:
         bulge, dent: of its largest departure outwards and inwards.
-        outside, lacking: of the area that it has more and less.
+        outside: of the area that it has more.
     """
 
     bulge: float
     dent: float
     outside: float
-    lacking: float
 
 
 def learn_limits(checks: Sequence[BoneCheck]) -> OutlineLimits:
@@ -89,7 +86,6 @@ def learn_limits(checks: Sequence[BoneCheck]) -> OutlineLimits:
         limit([check.bulge_sd for check in checks], *DEPARTURE_RANGE),
         limit([check.dent_sd for check in checks], *DEPARTURE_RANGE),
         limit([check.outside_sd for check in checks], *AREA_RANGE),
-        limit([check.lacking_sd for check in checks], *AREA_RANGE),
     )
 
 
@@ -169,9 +165,8 @@ def _judge_outline(check: BoneCheck, context: ShapeContext) -> Finding | None:
         note = _judge_sesamoid(check, context)
         if note is not None:
             return note
-    less = check.lacking_sd >= limits.lacking and fit.lacking >= LEAST_LACKING
     rings = fit.reach >= LEAST_RING_REACH and fit.outside >= LEAST_RING and departure_kind(check) == "ring_in_bone"
-    if not (bulges or dents or more or less or rings):
+    if not (bulges or dents or more or rings):
         return None
     evidence: dict[str, Number] = {
         "beyond_the_bone": rounded(fit.reach),
@@ -208,7 +203,6 @@ def _limits_for(check: BoneCheck, context: ShapeContext) -> OutlineLimits:
         raised("bulge_sd", context.limits.bulge),
         raised("dent_sd", context.limits.dent),
         raised("outside_sd", context.limits.outside),
-        raised("lacking_sd", context.limits.lacking),
     )
 
 
