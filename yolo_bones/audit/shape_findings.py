@@ -31,7 +31,7 @@ LEAST_SIZE_OFF: Final = 0.5
 """Of the logarithm of the area: a factor of 1.65."""
 DEPARTURE_RANGE: Final = (6.0, 9.0)
 AREA_RANGE: Final = (6.0, 8.0)
-"""Limits of departures and of added or lacking area, in standard deviations: the lower ones where a set is uniform."""
+"""Limits of departures and of added area, in standard deviations: the lower ones where a set is uniform."""
 OF_USUAL_EXTREME: Final = 3.0
 """A limit is so many times what one bone in a hundred of the set reaches."""
 TRAIT: Final = 3.0
