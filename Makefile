@@ -135,10 +135,10 @@ sweep: $(STAMP) $(DEMO)/raw/report.json ## SOURCE=images TRUTH=csv: what each st
 
 audit: $(STAMP) ## the table of docs/audit.md: planted label errors, found or not (40 minutes)
 	@mkdir -p .cache/audit
-	$(PY) -m yolo_bones.make_phantoms .cache/audit/full-size --patients 140 --seed 71001 --bent 0.3 --annotator-noise --plant-errors 140 --workers $(CORES)
-	$(PY) -m yolo_bones.make_phantoms .cache/audit/half-size --patients 105 --seed 71002 --bent 0.3 --annotator-noise --plant-errors 105 --size 1024 --workers $(CORES)
-	$(PY) -m yolo_bones.make_phantoms .cache/audit/wide --patients 70 --seed 71003 --bent 0.5 --annotator-noise --plant-errors 70 --size 1024x832 --domain wide --workers $(CORES)
-	$(PY) -m yolo_bones.make_phantoms .cache/audit/bent --patients 100 --seed 71004 --bent 0.6 --annotator-noise --size 1024 --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/full-size --patients 140 --seed 73001 --bent 0.1 --annotator-noise --plant-errors 140 --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/half-size --patients 105 --seed 73002 --bent 0.3 --annotator-noise --plant-errors 105 --size 1024 --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/wide --patients 70 --seed 73003 --bent 0.5 --annotator-noise --plant-errors 70 --size 1024x832 --domain wide --workers $(CORES)
+	$(PY) -m yolo_bones.make_phantoms .cache/audit/bent --patients 100 --seed 73004 --bent 0.6 --annotator-noise --size 1024 --workers $(CORES)
 	OMP_NUM_THREADS=1 $(PY) -m tests.measure_audit .cache/audit/full-size .cache/audit/half-size .cache/audit/wide .cache/audit/bent --workers $(CORES)
 
 faults: $(STAMP) ## kill a vote of real-sized files 100 times (5 minutes)

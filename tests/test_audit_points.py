@@ -19,7 +19,7 @@ from yolo_bones.audit.corrections import corrected_record
 from yolo_bones.audit.findings import Correction, Finding, in_order
 from yolo_bones.audit.norms import DrawnImage, Norms, learn_norms
 from yolo_bones.audit.point_audit import audit_images, judge_images
-from yolo_bones.audit.set_findings import find_copies, find_shared_patients, find_strange_sides, see_image
+from yolo_bones.audit.set_findings import find_blank, find_copies, find_shared_patients, find_strange_sides, see_image
 from yolo_bones.hand_labels import MIRRORED, label_outlines
 from yolo_bones.phantom.planted_errors import KINDS
 from yolo_bones.rle import ImageSize
@@ -112,6 +112,25 @@ def test_a_second_outline_that_is_the_missing_bone_is_relabelled() -> None:
     assert (one.bone, one.kind, one.correction) == ("finger-9", "wrong_label", Correction("relabel", 12, "finger-13"))
 
 
+def test_a_right_outline_under_another_label_is_kept_where_something_else_has_its_own() -> None:
+    drawn = drawn_hand()
+    listed = [DrawnOutline(i, "Hamate" if bone == "Capitate" else bone, p) for i, (bone, p) in enumerate(drawn.items())]
+    junk = DrawnOutline(29, "Capitate", np.array([[20, 20], [60, 20], [60, 60], [20, 60]], np.int32))
+    found = audited(DrawnImage("odd.png", "ID999", SIZE, (*listed, junk)))
+    assert {(one.bone, one.kind, one.correction) for one in found} == {
+        ("Hamate", "wrong_label", Correction("relabel", 21, "Capitate")),
+        ("Capitate", "doubled_bone", Correction("remove", 29)),
+    }
+
+
+def test_an_outline_that_is_hardly_there_is_drawn_anew_and_not_made_up() -> None:
+    drawn = drawn_hand()
+    drawn["finger-10"] = drawn["finger-10"][:3]
+    (one,) = audited(odd(drawn))
+    assert one.bone == "finger-10"
+    assert one.correction is None or one.correction.action == "redraw"
+
+
 def test_the_pisiform_on_the_ulna() -> None:
     drawn = drawn_hand()
     drawn["Pisiform"] = drawn["Pisiform"] + np.rint(drawn["Ulna"].mean(axis=0) - drawn["Pisiform"].mean(axis=0)).astype(
@@ -193,7 +212,7 @@ def test_one_image_alone_is_held_against_what_is_built_in() -> None:
 def test_too_few_bones_make_no_hand() -> None:
     few = {bone: points for bone, points in drawn_hand().items() if bone in ("Radius", "Ulna", "finger-1")}
     (one,) = audit_images([odd(few)]).findings
-    assert (one.kind, one.severity, one.evidence["bones_drawn"]) == ("no_hand", "error", 3)
+    assert (one.kind, one.severity, one.evidence["outlines"]) == ("no_hand", "error", 3)
 
 
 def test_errors_in_a_part_of_a_set_do_not_change_what_is_usual() -> None:
@@ -236,10 +255,14 @@ def test_copies_are_found_exact_written_anew_and_turned_over() -> None:
     }
 
 
-def test_two_black_images_are_copies_and_two_dark_ones_are_not() -> None:
+def test_images_of_nothing_are_blank_and_no_copies_of_each_other() -> None:
     black = np.zeros((40, 60), np.uint8)
-    assert len(find_copies([seen("a.png", "1", black), seen("b.png", "2", black)])) == 2
-    assert find_copies([seen("a.png", "1", black), seen("b.png", "2", black + np.eye(40, 60, dtype=np.uint8))]) == []
+    bright = black.copy()
+    bright[::2] = 250
+    bright[:20] = 0
+    images = [seen("a.png", "1", black), seen("b.png", "2", black), seen("c.png", "3", bright)]
+    assert find_copies(images) == []
+    assert [one.image for one in find_blank(images)] == ["a.png", "b.png"]
 
 
 def test_sides_that_are_not_what_is_said_are_notes() -> None:
@@ -327,7 +350,9 @@ def test_planted_errors_are_found_and_nothing_else(planted: Path, tmp_path: Path
     assert stale.exists()
     assert audit_points.main([str(planted), "--fix", str(fixed), "--overwrite", "--quiet"]) == 0
     assert not stale.exists()
-    done = json.loads((fixed / "corrections.json").read_text())["corrections"]
+    report_of_copy = json.loads((fixed / "corrections.json").read_text())
+    assert report_of_copy["complete"]
+    done = report_of_copy["corrections"]
     assert sum(len(one) for one in done.values()) == sum(record["fixed"].values())
 
 
@@ -354,7 +379,13 @@ def test_folds_are_looked_at(planted: Path, tmp_path: Path, capsys: pytest.Captu
         path.write_text(f"./images/train/{name}\n")
     assert audit_points.main([str(few), "--folds", *map(str, lists), "--quiet"]) == 0
     assert capsys.readouterr().out.count("patient_in_two_folds") == 2
-    lists[1].write_text("other.png\n")
+    assert audit_points.main([str(few), "--folds", str(lists[0]), str(lists[0]), "--quiet"]) == 2
+    assert "--folds: expected each fold once" in capsys.readouterr().err
+    assert audit_points.main([str(few), "--folds", str(lists[0]), "--json", str(lists[0]), "--quiet"]) == 3
+    lists[1].write_text("\n")
+    assert audit_points.main([str(few), "--folds", *map(str, lists), "--quiet"]) == 2
+    assert "at least one image, got none" in capsys.readouterr().err
+    lists[1].write_text("\ufeffother.png\n")
     assert audit_points.main([str(few), "--folds", *map(str, lists), "--quiet"]) == 2
     assert "an image of the data set, got other.png" in capsys.readouterr().err
 

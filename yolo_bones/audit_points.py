@@ -26,6 +26,7 @@ from yolo_bones.audit.norms import DrawnImage
 from yolo_bones.audit.point_audit import audit_images
 from yolo_bones.audit.set_findings import (
     SeenImage,
+    find_blank,
     find_copies,
     find_shared_patients,
     find_strange_sides,
@@ -79,9 +80,13 @@ def _audit(arguments: argparse.Namespace) -> int:
     root = find_root(arguments.raw)
     faults: list[InputError] = []
     pairs = find_pairs(root, faults)
-    refuse_inputs([arguments.json], [path for pair in pairs for path in (pair.image, pair.annotation)])
+    refuse_inputs(
+        [arguments.json], [*arguments.folds, *(path for pair in pairs for path in (pair.image, pair.annotation))]
+    )
     if arguments.fix is not None:
         _check_out(arguments.fix, root, arguments.overwrite)
+        if arguments.json is not None and arguments.json.resolve().is_relative_to(arguments.fix.resolve()):
+            raise RefusedError(f"{arguments.json}: lies in the copy {arguments.fix}; write it beside it")
     read = list(progress(work_in_order(read_pair, pairs, workers), "reading", len(pairs), quiet))
     faults += [ToldFault(text) for one in read for text in one.faults]
     folds = _read_folds(arguments.folds, pairs, faults)
@@ -98,7 +103,13 @@ def _audit(arguments: argparse.Namespace) -> int:
     seen = [replace(one, side=side) for one, side in zip(seen, audit.sides, strict=True)]
     patients = {pair.image_name: pair.patient_id for pair in pairs}
     findings = in_order(
-        [*audit.findings, *find_copies(seen), *find_strange_sides(seen), *find_shared_patients(folds, patients)]
+        [
+            *audit.findings,
+            *find_blank(seen),
+            *find_copies(seen),
+            *find_strange_sides(seen),
+            *find_shared_patients(folds, patients),
+        ]
     )
     for finding in findings:
         print(finding.as_line())
@@ -154,22 +165,39 @@ def read_pair(pair: Pair) -> ReadImage:
 def _read_folds(places: Sequence[Path], pairs: Sequence[Pair], faults: list[InputError]) -> dict[str, list[str]]:
     """Name of each fold -> its images that are in the data set."""
     known = {pair.image_name for pair in pairs}
-    folds = {}
+    folds: dict[str, list[str]] = {}
+    seen: set[Path] = set()
     for place in places:
-        if place.is_dir():
-            names = [path.name for path in find_images(place)]
-        else:
-            try:
-                lines = place.read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                faults.append(InputError(place, "", "a folder of images or a UTF-8 text file", str(error)))
-                continue
-            names = [line.strip().replace("\\", "/").rpartition("/")[2] for line in lines if line.strip()]
-        names = list(dict.fromkeys(names))
-        strange = [name for name in names if name not in known]
-        faults += [InputError(place, "", "an image of the data set", name) for name in strange]
-        folds[str(place)] = [name for name in names if name in known]
+        if place.resolve() in seen:
+            faults.append(InputError("--folds", "", "each fold once", str(place)))
+            continue
+        seen.add(place.resolve())
+        try:
+            named = _fold_names(place)
+        except InputError as error:
+            faults.append(error)
+            continue
+        if not named:
+            faults.append(InputError(place, "", "at least one image", "none"))
+        for where, name in named.items():
+            if name not in known:
+                faults.append(InputError(place, where, "an image of the data set", name))
+        folds[str(place)] = [name for name in dict.fromkeys(named.values()) if name in known]
     return folds
+
+
+def _fold_names(place: Path) -> dict[str, str]:
+    """Where a fold names an image -> its base name: files of a folder, or lines of a list."""
+    if place.is_dir():
+        return {path.name: path.name for path in find_images(place)}
+    try:
+        lines = place.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(place, "", "a folder of images or a text file", error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise InputError(place, "", "UTF-8 text", "other bytes") from error
+    names = ((number, line.strip().replace("\\", "/").rpartition("/")[2]) for number, line in enumerate(lines, start=1))
+    return {f"line {number}": name for number, name in names if name}
 
 
 def _check_out(out: Path, root: Path, overwrite: bool) -> None:

@@ -27,7 +27,15 @@ from yolo_bones.audit.mask_scores import ImageScore, score_image
 from yolo_bones.audit.mask_shapes import PredictedImage, see_masks
 from yolo_bones.audit.norms import Norms, learn_norms
 from yolo_bones.bones import BONES
-from yolo_bones.command_line import add_size_arguments, count_argument, progress, run_command, say, size_source
+from yolo_bones.command_line import (
+    USUAL_SIZE,
+    add_size_arguments,
+    count_argument,
+    progress,
+    run_command,
+    say,
+    size_source,
+)
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_beside, write_text
 from yolo_bones.hand_labels import Labelling
@@ -158,7 +166,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _audit(arguments: argparse.Namespace) -> int:
     quiet: bool = arguments.quiet
-    refuse_inputs([arguments.json, arguments.per_image], [arguments.prediction, arguments.patients])
+    sources = [arguments.prediction, arguments.patients]
+    refuse_inputs(
+        [arguments.json, arguments.per_image],
+        [*sources, *(find_images(arguments.images) if arguments.images is not None else [])],
+    )
     if arguments.per_image is not None:
         refuse_to_overwrite(arguments.per_image, arguments.overwrite)
         sweep_beside(arguments.per_image)
@@ -169,6 +181,8 @@ def _audit(arguments: argparse.Namespace) -> int:
         raise InputError(arguments.prediction, "", "at least one image", "none")
     for name, count in table.counters.items():
         say(f"mended {count} x {name}", quiet)
+    if getattr(arguments, "size_was_assumed", False):
+        say(f"sizes are not known: {USUAL_SIZE} is assumed (--size, or --images)")
     if not patients:
         say("no patients are known: no hand is compared with the other one (--patients, or --images)", quiet)
     audited = audit_predictions(images, max(1, arguments.workers), quiet)

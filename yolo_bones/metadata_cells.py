@@ -105,6 +105,10 @@ POSSIBLE_BODY_MASS_INDEX: Final = (7.0, 110.0)
 """kg/m2; beyond it weight and height cannot be one person's."""
 
 
+LONGEST_WHOLE: Final = 1e15
+"""Larger numbers are written with an exponent."""
+
+
 def mend_cell(cell: str) -> str:
     """A text as it was meant; pandas writes `nan` for an empty one."""
     text = CONTROL.sub("", cell).strip()
@@ -113,7 +117,8 @@ def mend_cell(cell: str) -> str:
 
 def number_text(number: float) -> str:
     """A number as people write it, without a needless `.0`."""
-    return str(int(number)) if float(number).is_integer() else repr(float(number))
+    whole = float(number).is_integer() and abs(number) < LONGEST_WHOLE
+    return str(int(number)) if whole else repr(float(number))
 
 
 def clean_text(cell: object) -> CleanCell:

@@ -6,6 +6,7 @@ ID,age,sex,weight_kg,height_cm
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,6 +73,8 @@ class Change:
         """For JSON."""
         record = {"row": self.row, "ID": self.patient, "column": self.column, "kinds": list(self.kinds)}
         written = self.written if isinstance(self.written, (int, float, str, dict, list)) else plain_text(self.written)
+        if isinstance(written, float) and not math.isfinite(written):
+            written = plain_text(written)
         fault = {} if self.fault is None else {"expected": self.fault.expected, "proposal": self.fault.proposal}
         return {**record, "written": written, "now": self.now, **fault}
 

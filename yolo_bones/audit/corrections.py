@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from yolo_bones.files import replacing, write_text
 from yolo_bones.strict_json import read_strict_json
 
 COPY_REPORT: Final = "corrections.json"
-"""In a corrected copy: what was done to which file."""
+"""In a corrected copy: what was done to which file, and whether the copy is complete."""
 APPLIED: Final = ("relabel", "remove", "redraw", "replace", "leave_out")
 """Actions that change a copy; `redraw` takes the wrong outline away, for a person to draw it anew."""
 
@@ -26,7 +25,9 @@ def corrections_by_image(findings: Iterable[Finding]) -> dict[tuple[str, str], l
     wanted: dict[tuple[str, str], list[Correction]] = {}
     for one in findings:
         if one.severity == ERROR and one.correction is not None and one.correction.action in APPLIED:
-            wanted.setdefault((one.patient, one.image), []).append(one.correction)
+            about = wanted.setdefault((one.patient, one.image), [])
+            if one.correction not in about:
+                about.append(one.correction)
     return wanted
 
 
@@ -59,7 +60,7 @@ def corrected_record(record: Any, corrections: Sequence[Correction]) -> Any:
 def write_corrected(
     pairs: Iterable[Pair], wanted: Mapping[tuple[str, str], Sequence[Correction]], out: Path
 ) -> dict[str, int]:
-    """Write images (linked where that is possible) and annotations, corrected, into another folder.
+    """Write images and annotations, corrected, into another folder.
 
     What an earlier copy left there is removed first.
 
@@ -79,29 +80,25 @@ def write_corrected(
         f"{patient}/{name}": [one.as_record() for one in all_of] for (patient, name), all_of in wanted.items()
     }
     report = {"made_by": "yolo_bones.audit_points", "corrections": dict(sorted(wanted_text.items()))}
-    write_text(out / COPY_REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / COPY_REPORT, _json({**report, "complete": False}))
     for pair in pairs:
         corrections = wanted.get((pair.patient_id, pair.image_name), ())
         done.update(one.action for one in corrections)
         if any(one.action == "leave_out" for one in corrections):
             continue
-        _place(pair.image, out / "DCM" / pair.patient_id / pair.image.name)
+        _copy(pair.image, out / "DCM" / pair.patient_id / pair.image.name)
         target = out / "outputs_json" / pair.patient_id / pair.annotation.name
         if not corrections:
             _copy(pair.annotation, target)
             continue
         record = read_strict_json(pair.annotation, Counter(), nan_refused=False)
         write_text(target, json.dumps(corrected_record(record, corrections), ensure_ascii=False))
+    write_text(out / COPY_REPORT, _json({**report, "complete": True}))
     return dict(sorted(done.items()))
 
 
-def _place(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        _copy(source, target)
+def _json(record: Any) -> str:
+    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -81,13 +81,14 @@ def judge_labels(image: DrawnImage, labelling: Labelling, norms: Norms) -> Label
         image.bones[index]: BONES[labelling.labels[index]]
         for group, _, severity in accepted
         for index in group
-        if severity == ERROR and labelling.labels[index] != NO_BONE
+        if severity == ERROR and labelling.labels[index] not in (NO_BONE, drawn[index])
     }
     findings = []
     for group, gain, severity in accepted:
-        chosen = mapping if severity == ERROR else {image.bones[i]: BONES[labelling.labels[i]] for i in group}
-        kind = exchange_kind(chosen, frozenset(image.bones[index] for index in group))
-        findings += [_relabelling(image, labelling, index, gain, (kind, severity)) for index in group]
+        taken = [index for index in group if labelling.labels[index] not in (NO_BONE, drawn[index])]
+        chosen = mapping if severity == ERROR else {image.bones[i]: BONES[labelling.labels[i]] for i in taken}
+        kind = exchange_kind(chosen, frozenset(image.bones[index] for index in taken))
+        findings += [_relabelling(image, labelling, index, gain, (kind, severity)) for index in taken]
     findings += _doubled(image, labels)
     findings += _missing(image, labels, norms)
     moved = frozenset(index for group, _, severity in accepted if severity == ERROR for index in group)
@@ -179,8 +180,9 @@ def _severity(group: Sequence[int], gain: float, labelling: Labelling, norms: No
     """`error`, `note`, or nothing."""
     gain /= max(1.0, labelling.cost / (USUAL_COST * norms.usual_cost))
     costs = labelling.weighed.costs
-    strange = sum(costs[index, labelling.labels[index]] > MOST_OWN_COST for index in group)
-    if strange > len(group) // 3:
+    taken = [index for index in group if labelling.labels[index] != NO_BONE]
+    strange = sum(costs[index, labelling.labels[index]] > MOST_OWN_COST for index in taken)
+    if strange > len(taken) // 3:
         return ""
     return ERROR if gain >= LEAST_GAIN else NOTE if gain >= LEAST_DOUBT else ""
 

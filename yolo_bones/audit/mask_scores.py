@@ -107,12 +107,12 @@ def score_image(image: CheckedImage) -> ImageScore:
 def _losses(check: MaskCheck, image: CheckedImage, is_shared: bool) -> dict[str, float]:
     if check.is_missing:
         return {"missing": MISSING_COSTS}
+    if is_shared:
+        return {"shared_mask": SHARED_MASK_COSTS}
     if not image.has_hand:
         return {"no_hand": NO_HAND_COSTS}
     if check.taken_for != check.class_id:
         return {"wrong_label": WRONG_LABEL_COSTS}
-    if is_shared:
-        return {"shared_mask": SHARED_MASK_COSTS}
     return {name: COSTS[name] * size for name, size in departures(check).items() if size > 0.0}
 
 

@@ -120,5 +120,6 @@ def _grey_levels(file: Path) -> NDArray[np.uint8]:
 
 
 def _no_hand(image: DrawnImage) -> Finding:
-    evidence = {"bones_drawn": len(set(image.bones))}
-    return Finding(image.name, image.patient, "", "no_hand", ERROR, evidence, "look at it: too few bones make no hand")
+    evidence = {"outlines": len(image.outlines), "different_labels": len(set(image.bones))}
+    proposal = "look at it: these outlines make no hand"
+    return Finding(image.name, image.patient, "", "no_hand", ERROR, evidence, proposal)

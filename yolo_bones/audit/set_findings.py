@@ -20,8 +20,10 @@ THUMBNAIL_PX: Final = 48
 MOST_DIFFERENT: Final = 0.6
 """Mean difference of two thumbnails in grey levels: the same picture written anew differs by less."""
 LEAST_CONTRAST: Final = 4.0
-"""Standard deviation of a thumbnail in grey levels; a picture of nothing is like any other."""
+"""Standard deviation of a thumbnail in grey levels; a picture of nothing is like any other, and no copy of it."""
 SIDE_IN_NAME: Final = re.compile(r"_([RL])(?:[_.]|$)")
+BLANK: Final = 0.5
+"""The same; below, there is no picture at all."""
 USUAL_SIDES: Final = 0.9
 """Share of the patients with two images that have one of each side, from which on that is the rule."""
 SIDE_OF_NAME: Final = {"R": "thumb-left", "L": "thumb-right"}
@@ -78,6 +80,23 @@ def find_copies(images: Sequence[SeenImage]) -> list[Finding]:
             correction = Correction("leave_out") if later else None
             findings.append(Finding(one.name, one.patient, "", kind, ERROR, evidence, proposal, correction))
     return findings
+
+
+def find_blank(images: Sequence[SeenImage]) -> list[Finding]:
+    """Images that show nothing."""
+    return [
+        Finding(
+            image.name,
+            image.patient,
+            "",
+            "blank_image",
+            ERROR,
+            {"grey_sd": rounded(float(image.thumbnail.std()))},
+            "look whether the file is damaged",
+        )
+        for image in images
+        if float(image.thumbnail.std()) < BLANK
+    ]
 
 
 def find_strange_sides(images: Sequence[SeenImage]) -> list[Finding]:
@@ -147,6 +166,6 @@ def _same_pairs(images: Sequence[SeenImage]) -> list[tuple[int, int, float, bool
         for candidates, is_turned in ((flat, False), (turned, True)):
             different = np.abs(candidates[:second] - flat[second]).mean(axis=1)
             same = ~alike & ~plain[second] & (different <= MOST_DIFFERENT)
-            same = same if is_turned else same | alike
+            same = same if is_turned else same | (alike & ~plain[second])
             found += [(int(first), second, float(different[first]), is_turned) for first in np.flatnonzero(same)]
     return found

@@ -52,6 +52,8 @@ OBJECT_CONTRAST: Final = 25.0
 """Grey levels by which what was drawn in is brighter than the bone, from which on it is an object and not flesh."""
 LEAST_PIECE: Final = 1e-5
 """Area of a piece that counts, in squared lengths of the third metacarpal."""
+MOST_TRIMMED: Final = 0.7
+"""Share of the typical area, or logarithm of the size, beyond which an outline is not mended but drawn anew."""
 TOLERATED: Final = 0.015
 """How far a trimmed outline may keep off the typical one, in lengths of the third metacarpal."""
 SESAMOID_BONE: Final = "finger-3"
@@ -183,6 +185,8 @@ def _judge_outline(check: BoneCheck, context: ShapeContext) -> Finding | None:
             evidence |= {"grey_of_what_is_added": rounded(levels[0], 1), "grey_of_the_bone": rounded(levels[1], 1)}
             kind = "object_in_bone" if levels[0] - levels[1] >= OBJECT_CONTRAST else kind
     trimmed = trimmed_outline(check, context.frame)
+    if max(fit.outside, fit.lacking, abs(check.size_off)) > MOST_TRIMMED:
+        return _finding(check, context, ("outline_left_bone", ERROR), evidence, "draw it anew", "redraw")
     if trimmed is None:
         return _finding(check, context, (kind, ERROR), evidence, "draw it anew", "redraw")
     return _finding(check, context, (kind, ERROR), evidence, "cut it back to the bone", "replace", trimmed)
