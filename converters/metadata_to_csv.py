@@ -64,9 +64,10 @@ def _convert(arguments: argparse.Namespace) -> int:
         lines = iterate_lines(metadata, None if join is None else join.folder_of)
         csv.writer(stream, lineterminator="\n").writerows(lines)
     report = _report(sheet, sheets, metadata, join)
-    write_text(report_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_text(report_path, json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     if not arguments.quiet:
         _say_what_happened(arguments, report, metadata, report_path)
+        _say_replaced(report)
     return EXIT_FINDINGS if arguments.strict and metadata.findings else 0
 
 
@@ -101,6 +102,12 @@ def find_patient_folders(raw: Path) -> dict[str, int]:
     return counts
 
 
+def _say_replaced(report: dict[str, Any]) -> None:
+    replaced = report.get("images", {}).get("patient_column_replaced", {})
+    if replaced:
+        say(f"column patient: {len(replaced)} other entries replaced by names of folders (listed in the report)")
+
+
 def _report(
     sheet: Sheet, sheets: Sequence[Sheet], metadata: PatientMetadata, join: PatientJoin | None
 ) -> dict[str, Any]:
@@ -108,11 +115,14 @@ def _report(
     if join is not None:
         joined = len(join.folder_of) - len(join.without_images)
         names = [{"ID": entry, "patient": join.folder_of[entry]} for entry in join.without_images]
+        before = {entry: cells.get("patient", "") for entry, cells in metadata.rows.items()}
+        replaced = {entry: old for entry, old in before.items() if old not in ("", join.folder_of[entry])}
         images = {
             "images": {
                 "patients_joined": joined,
                 "rows_without_images": names,
                 "images_without_rows": list(join.without_rows),
+                **({"patient_column_replaced": replaced} if replaced else {}),
             }
         }
     return {

@@ -523,3 +523,26 @@ def test_reading_workbooks_costs_nothing_where_none_is_read() -> None:
     code = "import sys, converters.metadata_to_csv, yolo_bones.slices; print('openpyxl' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
+
+
+def test_a_tab_between_words_is_a_space_and_an_infinite_cell_stays_json(tmp_path: Path) -> None:
+    assert clean_text(" a\tb ").text == "a b"
+    assert clean_text("a\nb\n").text == "a b"
+    assert clean_text(1e300).text == "1e+300"
+    table = tmp_path / "table.csv"
+    table.write_text("ID,키(신장)\n1,inf\n", encoding="utf-8")
+    rows, report = converted(table)
+    assert rows[0]["height_cm"] == ""
+    assert "Infinity" not in json.dumps(report)
+
+
+def test_a_patient_column_that_says_otherwise_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for patient in ("ID001", "ID002"):
+        (tmp_path / "raw" / "DCM" / patient).mkdir(parents=True)
+        (tmp_path / "raw" / "DCM" / patient / f"{patient}.png").touch()
+    table = tmp_path / "table.csv"
+    table.write_text("ID,patient\n1,ID001\n2,mine\n", encoding="utf-8")
+    rows, report = converted(table, "--images", tmp_path / "raw")
+    assert [row["patient"] for row in rows] == ["ID001", "ID002"]
+    assert report["images"]["patient_column_replaced"] == {"2": "mine"}
+    assert "1 other entries replaced" in capsys.readouterr().err

@@ -111,8 +111,13 @@ LONGEST_WHOLE: Final = 1e15
 
 def mend_cell(cell: str) -> str:
     """A text as it was meant; pandas writes `nan` for an empty one."""
-    text = CONTROL.sub("", cell).strip()
+    text = without_controls(cell).strip()
     return "" if text.lower() == "nan" else text
+
+
+def without_controls(cell: str) -> str:
+    """A text without control characters; a tab or a new line between words becomes a space."""
+    return CONTROL.sub("", re.sub(r"[\t\r\n]+", " ", cell))
 
 
 def number_text(number: float) -> str:
@@ -127,7 +132,7 @@ def clean_text(cell: object) -> CleanCell:
         return CleanCell("")
     if not isinstance(cell, str):
         return CleanCell(plain_text(cell))
-    visible = CONTROL.sub("", cell)
+    visible = without_controls(cell)
     text = visible.strip()
     changes = ((CONTROL_CHARACTERS, visible != cell), (SPACES, text != visible))
     return CleanCell(text, tuple(kind for kind, changed in changes if changed))
