@@ -312,6 +312,7 @@ def test_the_stock_training_sees_as_many_images_as_a_list_has_lines(sampled: Pat
         "YOLO_AUTOINSTALL": "0",
         "ULTRALYTICS_SAFE_LOAD": "1",
         "YOLO_CONFIG_DIR": str(tmp_path),
+        "YOLO_VERBOSE": "True",  # other tests of the same process silence ultralytics
     }
     command = [
         *(str(Path(sys.executable).parent / "yolo"), "segment", "train", f"data={sampled / 'bones_balanced.yaml'}"),
