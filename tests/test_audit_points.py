@@ -20,7 +20,10 @@ from yolo_bones.audit.findings import Correction, Finding, in_order
 from yolo_bones.audit.norms import DrawnImage, Norms, learn_norms
 from yolo_bones.audit.point_audit import audit_images, judge_images
 from yolo_bones.audit.set_findings import find_blank, find_copies, find_shared_patients, find_strange_sides, see_image
+from yolo_bones.audit.shape_findings import sesamoid_points
+from yolo_bones.bones import CLASS_IDS
 from yolo_bones.hand_labels import MIRRORED, label_outlines
+from yolo_bones.outline_model import outward_normals_of
 from yolo_bones.phantom.planted_errors import KINDS
 from yolo_bones.rle import ImageSize
 
@@ -169,6 +172,19 @@ def with_bulge(drawn: dict[str, np.ndarray], bone: str) -> dict[str, np.ndarray]
 def test_a_ring_drawn_in_is_told_from_an_outline_that_ran_out() -> None:
     assert found_in(odd(with_ring(drawn_hand()))) == {"finger-14": ("ring_in_bone", "error")}
     assert found_in(odd(with_bulge(drawn_hand(), "Capitate"))) == {"Capitate": ("outline_left_bone", "error")}
+
+
+def test_a_sesamoid_drawn_with_the_thumb_is_a_note_and_a_larger_bulge_there_an_error() -> None:
+    model = usual().outlines[CLASS_IDS["finger-3"]]
+    beside = np.flatnonzero(sesamoid_points(model) & (outward_normals_of(model.points)[:, 0] < -0.5))
+    middle = int(beside[len(beside) // 2])
+    for share, expected in ((0.045, ("sesamoid_differs", "note")), (0.2, ("outline_left_bone", "error"))):
+        drawn = drawn_hand()
+        points = drawn["finger-3"].astype(np.float64)
+        out = outward_normals_of(points)[middle]
+        near = np.abs((np.arange(len(points)) - middle + 48) % 96 - 48) <= 4
+        drawn["finger-3"] = np.rint(points + share * 260.0 * near[:, None] * out).astype(np.int32)
+        assert found_in(odd(drawn)) == {"finger-3": expected}
 
 
 def test_what_is_brighter_than_the_bone_is_an_object(tmp_path: Path) -> None:
