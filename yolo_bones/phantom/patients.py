@@ -16,13 +16,13 @@ from yolo_bones.files import write_bytes, write_text
 from yolo_bones.phantom.annotation_files import annotation_record, stamp
 from yolo_bones.phantom.annotators import draw_bones
 from yolo_bones.phantom.exposure import draw_exposure
-from yolo_bones.phantom.framing import draw_frame
+from yolo_bones.phantom.framing import Frame, draw_frame
 from yolo_bones.phantom.growth import Patient, grow_patient
 from yolo_bones.phantom.planted_errors import PlannedError, plan_errors, plant
-from yolo_bones.phantom.pose import draw_pose
+from yolo_bones.phantom.pose import Pose, draw_pose
 from yolo_bones.phantom.radiograph import render
 from yolo_bones.phantom.settings import PhantomSettings, Stream, patient_name, person_of
-from yolo_bones.phantom.skeleton import pose_bones
+from yolo_bones.phantom.skeleton import PosedBone, pose_bones
 from yolo_bones.phantom.truth import truth_outlines, truth_texts
 from yolo_bones.polygons import IntegerPoints
 from yolo_bones.rle import ImageSize
@@ -54,6 +54,23 @@ class PhantomImage:
         return ImageSize(*self.pixels.shape)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PosedHand:
+    """One hand as closed surfaces, from which its radiograph and its truth are made.
+
+    Attributes:
+        patient: whose hand it is.
+        pose: of the hand.
+        bones: the 29 in channel order, then the thumb's sesamoids, in hand coordinates.
+        frame: maps them to pixels.
+    """
+
+    patient: Patient
+    pose: Pose
+    bones: list[PosedBone]
+    frame: Frame
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenPatient:
     """What is remembered of a patient whose files are written.
@@ -69,21 +86,31 @@ class WrittenPatient:
 
 def draw_patient(settings: PhantomSettings, number: int, hands: Sequence[int] = HANDS) -> list[PhantomImage]:
     """The hands of patient `number` (from 1), 0 the earlier and 1 the later; the earlier has its thumb on the left."""
+    names = image_names(settings, number)
+    posed = pose_patient(settings, number, hands)
+    return [_draw_hand(settings, one, number, hand, names[hand]) for hand, one in zip(hands, posed, strict=True)]
+
+
+def pose_patient(settings: PhantomSettings, number: int, hands: Sequence[int] = HANDS) -> list[PosedHand]:
+    """The same hands before they are exposed: closed surfaces in a pose, and how they are laid out in the image."""
     person = person_of(settings, number)
     grown = grow_patient(settings.chance(Stream.BONES, number), person, settings.spread)
-    names = image_names(settings, number)
-    return [_draw_hand(settings, grown[hand], number, hand, names[hand]) for hand in hands]
+    return [_pose_hand(settings, grown[hand], number, hand) for hand in hands]
 
 
-def _draw_hand(settings: PhantomSettings, patient: Patient, number: int, hand: int, name: str) -> PhantomImage:
+def _pose_hand(settings: PhantomSettings, patient: Patient, number: int, hand: int) -> PosedHand:
     bent = bool(settings.chance(Stream.WRIST, number).random() < settings.bent)
     pose = draw_pose(settings.chance(Stream.POSE, number, hand), bent, settings.spread)
     bones = pose_bones(patient, pose)
     size = (settings.height, settings.width)
     frame = draw_frame(settings.chance(Stream.FRAME, number, hand), patient, pose, bones, size, thumb_left=hand == 0)
-    exposure = draw_exposure(settings.chance(Stream.EXPOSURE, number, hand), patient.person, settings.spread)
-    pixels, shadows = render(bones, frame, exposure, settings.chance(Stream.IMAGE, number, hand))
-    return PhantomImage(name, pixels, truth_outlines([bone.name for bone in bones], shadows))
+    return PosedHand(patient, pose, bones, frame)
+
+
+def _draw_hand(settings: PhantomSettings, posed: PosedHand, number: int, hand: int, name: str) -> PhantomImage:
+    exposure = draw_exposure(settings.chance(Stream.EXPOSURE, number, hand), posed.patient.person, settings.spread)
+    pixels, shadows = render(posed.bones, posed.frame, exposure, settings.chance(Stream.IMAGE, number, hand))
+    return PhantomImage(name, pixels, truth_outlines([bone.name for bone in posed.bones], shadows))
 
 
 def image_names(settings: PhantomSettings, number: int) -> tuple[str, ...]:
