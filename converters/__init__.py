@@ -2,3 +2,5 @@
 
 The logic is in yolo_bones.
 """
+
+import yolo_bones  # noqa: F401 first of all: it answers interrupts while libraries load

@@ -17,7 +17,7 @@ from yolo_bones.data_set import CheckedPair
 from yolo_bones.errors import InputError
 from yolo_bones.files import replacing, write_bytes, write_text
 from yolo_bones.hand_fit import fit_hand
-from yolo_bones.image_files import read_grey
+from yolo_bones.image_files import is_dicom_name, read_grey
 from yolo_bones.loss_audit import label_ious
 from yolo_bones.views import draw_view
 from yolo_bones.yolo_labels import (
@@ -28,10 +28,15 @@ from yolo_bones.yolo_labels import (
 )
 
 
+def yolo_name(image_name: str) -> str:
+    """Of an image in the data set; of DICOM only the pixels come there, as PNG."""
+    return f"{Path(image_name).stem}.png" if is_dicom_name(Path(image_name)) else image_name
+
+
 def write_plain(checked: CheckedPair, out: Path, subset: str, inset_px: float) -> dict[str, Any]:
     """Link the image and write its label file; returns what the report is made of."""
     image = checked.read()
-    name = checked.pair.image_name
+    name = yolo_name(checked.pair.image_name)
     copied = _place_image(checked, out / "images" / subset / name)
     write_text((out / "labels" / subset / name).with_suffix(".txt"), image_to_label_text(image, inset_px))
     return {"copied": copied, "ious": label_ious(image), "without_inset": bones_without_inset(image, inset_px)}
@@ -84,14 +89,14 @@ def write_canonical(
 
 
 def _place_image(checked: CheckedPair, target: Path) -> bool:
-    """Link a good PNG; write a mended image anew; copy a JPEG, which ultralytics may rewrite in place.
+    """Link a good PNG; write a mended image or DICOM anew; copy a JPEG, which ultralytics may rewrite in place.
 
     Returns:
         Whether a link was wanted and not possible.
     """
     source = checked.pair.image
     target.parent.mkdir(parents=True, exist_ok=True)
-    if checked.image_repairs:
+    if checked.image_repairs or is_dicom_name(source):
         _write_image(target, read_grey(source)[0], source)
         return False
     if source.suffix.lower() == ".png":

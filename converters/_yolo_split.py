@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,15 @@ from yolo_bones.sampling import (
     sample,
 )
 from yolo_bones.slices import NONE
-from yolo_bones.splits import LARGEST_SEED, Deal, Split, split_by_fold, split_by_lists, wrists_of_images
+from yolo_bones.splits import (
+    LARGEST_SEED,
+    Deal,
+    Split,
+    checked_folds,
+    split_by_fold,
+    split_by_lists,
+    wrists_of_images,
+)
 from yolo_bones.strata import WRIST, read_strata
 
 KINDS: Final = (UNDERSAMPLED, BALANCED)
@@ -77,13 +86,42 @@ def wish_argument(text: str) -> SampleWish:
 def check_metadata_arguments(metadata: Path | None, columns: Sequence[str], what: str) -> None:
     """Raise `InputError` where columns are wanted of no table, or no column of a table."""
     if columns and metadata is None:
-        raise InputError("--metadata", "", f"a table with {', '.join(columns)}", "none")
+        meant = [name for name in columns if difflib.get_close_matches(name, [WRIST])]
+        got = f"none (is {WRIST} meant by {meant[0]}?)" if meant else "none"
+        raise InputError("--metadata", "", f"a table with {', '.join(columns)}", got)
     if metadata is not None and not columns:
         raise InputError("--metadata", "", f"{what} with columns of it", "none")
 
 
-def choose_split(arguments: argparse.Namespace, data_set: DataSet) -> Split:
-    """Lists that the user names or keeps beside the data, else folds."""
+def choose_split(arguments: argparse.Namespace, data_set: DataSet, added: frozenset[str] = frozenset()) -> Split:
+    """Lists that the user names or keeps beside the data, else folds, of drawn images alone.
+
+    Args:
+        arguments: of `add_split_arguments`.
+        data_set: all images.
+        added: names of those that train although no list names them.
+    """
+    lists = _checked_lists(arguments)
+    if lists is None:
+        return split_by_fold(data_set.drawn, _deal(arguments), _watch(arguments, data_set.drawn))
+    say(f"split by {lists[0]} and {lists[1]}", arguments.quiet)
+    return split_by_lists(data_set, *lists, added)
+
+
+def check_split(arguments: argparse.Namespace, data_set: DataSet, added: frozenset[str] = frozenset()) -> None:
+    """Raise what `choose_split` would, without dealing patients by their wrists; see there."""
+    lists = _checked_lists(arguments)
+    if lists is not None:
+        split_by_lists(data_set, *lists, added)
+    else:
+        checked_folds(data_set.drawn, _deal(arguments))
+    columns = [name for name in _metadata_columns(arguments) if name != WRIST]
+    if arguments.metadata is not None:
+        read_strata(arguments.metadata, columns, data_set.drawn.patients)
+
+
+def _checked_lists(arguments: argparse.Namespace) -> tuple[Path, Path] | None:
+    """Training and validation list, where they are given or lie beside the data."""
     check_metadata_arguments(arguments.metadata, _metadata_columns(arguments), "--stratify, --undersample or --balance")
     training, validation = arguments.train_list, arguments.val_list
     if training is None and validation is None:
@@ -93,15 +131,17 @@ def choose_split(arguments: argparse.Namespace, data_set: DataSet) -> Split:
         found = training or validation
         raise InputError(found, "", "a training and a validation list, or none", "only this one")
     if training is None or validation is None:
-        folds = 5 if arguments.folds is None else arguments.folds
-        table = arguments.metadata if arguments.stratify else None
-        deal = Deal(folds, arguments.fold or 0, arguments.seed or 0, table, arguments.stratify)
-        return split_by_fold(data_set, deal, _watch(arguments, data_set))
+        return None
     own = [arguments.folds, arguments.fold, arguments.stratify or None]
     if any(option is not None for option in own) or (arguments.seed is not None and not _wishes(arguments)):
         raise InputError(training, "", "either lists or --folds, --fold, --seed and --stratify", "both")
-    say(f"split by {training} and {validation}", arguments.quiet)
-    return split_by_lists(data_set, training, validation)
+    return training, validation
+
+
+def _deal(arguments: argparse.Namespace) -> Deal:
+    folds = 5 if arguments.folds is None else arguments.folds
+    table = arguments.metadata if arguments.stratify else None
+    return Deal(folds, arguments.fold or 0, arguments.seed or 0, table, arguments.stratify)
 
 
 def choose_samples(arguments: argparse.Namespace, data_set: DataSet, split: Split) -> list[SampleList]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from yolo_bones import __version__
 from yolo_bones.bones import BONE_COUNT
+from yolo_bones.claims import claim
 from yolo_bones.coco_results import (
     CocoReader,
     Instance,
@@ -32,12 +33,13 @@ from yolo_bones.coco_results import (
 from yolo_bones.coco_segmentations import is_whole, read_segmentations
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_beside, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, write_text
 from yolo_bones.image_files import read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.rle import RunLengthMasks, empty_masks, stack, union
 from yolo_bones.rle_table import write_masks
 from yolo_bones.strict_json import read_strict_json
+from yolo_bones.watched_files import refuse_changed, watch
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -110,9 +112,10 @@ def _checked_report_path(arguments: argparse.Namespace) -> Path:
         raise InputError(out, "", "a file name to write", "a folder")
     report = out.with_name(f"{out.stem}.report.json")
     refuse_inputs([out, report], [arguments.results, arguments.coco])
+    claim(out, report)
     for target in (out, report):
         refuse_to_overwrite(target, arguments.overwrite)
-    sweep_beside(out, report)
+    watch([arguments.results, arguments.coco])
     return report
 
 
@@ -209,6 +212,7 @@ def _channels(
             yield image.name, _one_a_bone(mine, masks, arguments.keep, counters, dropped)
     if faults:
         raise InputErrors(faults)
+    refuse_changed()
 
 
 def _one_a_bone(

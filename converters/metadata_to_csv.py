@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from yolo_bones import __version__
+from yolo_bones.claims import claim
 from yolo_bones.command_line import run_command, say
 from yolo_bones.errors import InputError, one_line
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_beside, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, write_text
 from yolo_bones.image_files import SUFFIXES
 from yolo_bones.metadata_headings import ID
 from yolo_bones.patient_metadata import Change, PatientMetadata, clean_sheet, iterate_lines
 from yolo_bones.patient_names import PatientJoin, join_folders
+from yolo_bones.watched_files import refuse_changed, watch
 from yolo_bones.workbooks import Sheet, read_sheets
 
 EXIT_FINDINGS: Final = 1
@@ -43,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="record of every change (OUT's name with .report.json)"
     )
+    parser.set_defaults(data_sets=("images",))
     parser.add_argument("--strict", action="store_true", help="exit with 1 when there are values to look at")
     parser.add_argument("--overwrite", action="store_true", help="replace earlier OUT and FILE")
     parser.add_argument("--quiet", action="store_true", help="no summary")
@@ -60,6 +63,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     sheets = read_sheets(arguments.table)
     sheet, metadata = clean_sheet(sheets, arguments.sheet)
     join = None if folders is None else join_folders(metadata.rows, set(folders), arguments.table, ID)
+    refuse_changed()
     with replacing(arguments.out) as stream:
         lines = iterate_lines(metadata, None if join is None else join.folder_of)
         csv.writer(stream, lineterminator="\n").writerows(lines)
@@ -77,9 +81,10 @@ def _checked_report_path(arguments: argparse.Namespace) -> Path:
         raise InputError(out, "", "the name of a .csv file to write", "a folder" if out.is_dir() else out.name)
     report: Path = arguments.json or out.with_name(f"{out.stem}.report.json")
     refuse_inputs([out, report], [arguments.table])
+    claim(out, report)
     for target in (out, report):
         refuse_to_overwrite(target, arguments.overwrite)
-    sweep_beside(out, report)
+    watch([arguments.table])
     return report
 
 

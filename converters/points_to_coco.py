@@ -2,7 +2,9 @@
 
     python -m converters.points_to_coco RAW OUT
 
-Writes OUT/annotations.json (category ids are channels 0 to 28) and OUT/report.json.
+Writes OUT/annotations.json (category ids are channels 0 to 28) and OUT/report.json. pycocotools makes the truth mask of
+each `segmentation`; the drawn points are kept as `points`, so that converters.coco_to_points brings them back as they
+were. Images that are pseudo-labelled carry `source`: `pseudo-label`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 from converters._shared import build_parser, finish, open_out, read_checked, show_progress
 from yolo_bones import __version__
 from yolo_bones.coco import annotation_records, categories, image_record
-from yolo_bones.command_line import run_command
+from yolo_bones.command_line import run_command, say
 from yolo_bones.files import write_text
 
 PRODUCTS = ("annotations.json", "report.json")
@@ -29,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    data_set = read_checked(arguments.raw, arguments.quiet)
+    data_set = read_checked(arguments.raw, arguments.quiet, arguments.out)
     settings = {"converter": "points_to_coco"}
     parts = open_out(arguments, data_set, PRODUCTS, settings)
     images: list[dict[str, Any]] = []
@@ -51,8 +53,12 @@ def _convert(arguments: argparse.Namespace) -> int:
         "annotations": annotations,
         "categories": categories(),
     }
-    write_text(arguments.out / "annotations.json", json.dumps(content) + "\n")
-    report = {**settings, "version": __version__, **data_set.report(), "annotations": len(annotations)}
+    write_text(parts.made / "annotations.json", json.dumps(content) + "\n")
+    as_runs = sum(isinstance(record["segmentation"], dict) for record in annotations)
+    counts = {"annotations": len(annotations), "annotations_with_holes_as_rle": as_runs}
+    report = {**settings, "version": __version__, **data_set.report(), **counts}
+    if data_set.pseudo:
+        say(f"{len(data_set.pseudo)} images are pseudo-labelled, and marked so in the file", arguments.quiet)
     return finish(arguments.out, parts, report, arguments.quiet)
 
 

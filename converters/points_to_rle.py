@@ -14,6 +14,7 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 
+from converters._pseudo import refuse_as_truth
 from converters._shared import build_parser, finish, open_out, read_checked, show_progress
 from yolo_bones import __version__
 from yolo_bones.annotated_hand import wrist_of_image
@@ -31,11 +32,15 @@ IMAGE_COLUMNS = ("image_name", "patient", "side", "height", "width", "wrist")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = build_parser("points_to_rle", __doc__.split("\n")[0])
+    parser.add_argument(
+        "--allow-pseudo", action="store_true", help="write pseudo-labelled images too, which are no truth"
+    )
     return run_command(_convert, parser.parse_args(argv))
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    data_set = read_checked(arguments.raw, arguments.quiet)
+    data_set = read_checked(arguments.raw, arguments.quiet, arguments.out)
+    refuse_as_truth(data_set, arguments.allow_pseudo)
     settings = {"converter": "points_to_rle"}
     parts = open_out(arguments, data_set, PRODUCTS, {**settings, "columns": IMAGE_COLUMNS})
     for checked in show_progress(data_set, "converting", arguments.quiet):
@@ -49,8 +54,8 @@ def _convert(arguments: argparse.Namespace) -> int:
         for checked in data_set.pairs:
             yield checked.pair.image_name, parts.read(checked.pair.image_name)["texts"]
 
-    write_rle_table(arguments.out / "truth.csv", images())
-    with replacing(arguments.out / "images.csv") as stream:
+    write_rle_table(parts.made / "truth.csv", images())
+    with replacing(parts.made / "images.csv") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(IMAGE_COLUMNS)
         for checked in data_set.pairs:

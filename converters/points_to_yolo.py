@@ -14,6 +14,9 @@ straight and bent wrists equally frequent, `wrist,sex` every combination, `wrist
 With --canonical (or --canonical-px, its height) every image is drawn anew in its hand's canonical view, found from
 the annotation. report.json holds the (2, 3) matrix of each view, from continuous image coordinates (pixel p covers
 [p, p + 1)) to those of the view. An image whose hand cannot be fitted is left out and listed there.
+
+Pseudo-labelled images (rle_to_points), in RAW or in the data set of --pseudo, train and never validate: patients are
+dealt into folds by their drawn images alone, and a pseudo-labelled image of a patient who validates is left out.
 """
 
 from __future__ import annotations
@@ -26,11 +29,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from converters._shared import build_parser, finish, open_out, read_checked, show_progress
-from converters._yolo_images import write_canonical, write_plain
+from converters._pseudo import PseudoLabels, joined, pseudo_note, read_added, with_pseudo
+from converters._shared import build_parser, finish, open_out, read_checked, report_check, show_progress
+from converters._yolo_images import write_canonical, write_plain, yolo_name
 from converters._yolo_split import (
     LIST_PRODUCTS,
     add_split_arguments,
+    check_split,
     choose_samples,
     choose_split,
     say_shares,
@@ -64,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--canonical-px", type=_longest_argument, metavar="PX", help="such views, so high (as high as loses nothing)"
     )
+    parser.add_argument(
+        "--pseudo", type=Path, metavar="RAW2", help="pseudo-labelled images of rle_to_points that train as well"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="read and check everything, write only OUT/report.json")
     arguments = parser.parse_args(argv)
     arguments.canonical = arguments.canonical_px or (NATIVE if arguments.canonical else None)
     return run_command(_convert, arguments)
@@ -80,16 +89,18 @@ def _longest_argument(text: str) -> int:
 def _convert(arguments: argparse.Namespace) -> int:
     if not 0.0 <= arguments.inset_px <= 50.0:
         raise InputError("--inset-px", "", "pixels from 0 to 50", arguments.inset_px)
-    data_set = read_checked(arguments.raw, arguments.quiet)
-    split = choose_split(arguments, data_set)
-    if split.note:
-        say(split.note, arguments.quiet)
-    say_shares(split, arguments.quiet)
-    samples = choose_samples(arguments, data_set, split)
+    data_set = read_checked(arguments.raw, arguments.quiet, arguments.out)
+    if arguments.dry_run:
+        added = read_added(arguments.pseudo, data_set, arguments.quiet)
+        names_added = frozenset() if added is None else frozenset(checked.pair.image_name for checked in added.pairs)
+        check_split(arguments, joined(data_set, added), names_added)
+        return report_check(arguments, data_set, "points_to_yolo")
+    everything, split, pseudo = _choose_images(arguments, data_set)
+    samples = choose_samples(arguments, everything, split)
     settings = _settings(arguments, split, samples)
     names = {"train": sorted(split.training), "val": sorted(split.validation)}
-    parts = open_out(arguments, data_set, PRODUCTS, {**settings, **names})
-    done = _convert_all(arguments, data_set, split, parts)
+    parts = open_out(arguments, data_set, PRODUCTS, {**settings, **names}, pseudo.added)
+    done = _convert_all(arguments, everything, split, parts)
     not_fitted = {name: part["not_fitted"] for name, part in done.items() if "not_fitted" in part}
     written = {subset: [name for name in members if name not in not_fitted] for subset, members in names.items()}
     if not all(written.values()):
@@ -101,6 +112,7 @@ def _convert(arguments: argparse.Namespace) -> int:
         **settings,
         "version": __version__,
         **data_set.report(),
+        **pseudo.settings(),
         "split_note": split.note,
         "wrists": split.wrists,
         **({"strata": split.strata} if split.strata else {}),
@@ -114,8 +126,21 @@ def _convert(arguments: argparse.Namespace) -> int:
     _say_what_happened(arguments, done, report)
     if samples:
         files = {name: _file(name, done[name]) for name in written["train"]}
-        report["samples"] = write_samples(arguments.out, samples, files, arguments.quiet)
+        report["samples"] = write_samples(parts.made, samples, files, arguments.quiet)
     return finish(arguments.out, parts, report, arguments.quiet)
+
+
+def _choose_images(arguments: argparse.Namespace, data_set: DataSet) -> tuple[DataSet, Split, PseudoLabels]:
+    """All images, and which of them train and validate."""
+    added = read_added(arguments.pseudo, data_set, arguments.quiet)
+    everything = joined(data_set, added)
+    names = frozenset() if added is None else frozenset(checked.pair.image_name for checked in added.pairs)
+    split, pseudo = with_pseudo(choose_split(arguments, everything, names), everything, added)
+    for note in (split.note, pseudo_note(pseudo)):
+        if note:
+            say(note, arguments.quiet)
+    say_shares(split, arguments.quiet)
+    return everything, split, pseudo
 
 
 def _settings(arguments: argparse.Namespace, split: Split, samples: Sequence[SampleList]) -> dict[str, Any]:
@@ -144,7 +169,7 @@ def _convert_all(
             continue
         if not parts.has(name):
             subset = "val" if name in split.validation else "train"
-            parts.write(name, _convert_one(checked, arguments.out, subset, arguments.inset_px, arguments.canonical))
+            parts.write(name, _convert_one(checked, parts.made, subset, arguments.inset_px, arguments.canonical))
         done[name] = parts.read(name)
     return done
 
@@ -160,7 +185,7 @@ def _convert_one(
 
 def _file(name: str, part: Mapping[str, Any]) -> str:
     """Of a training image, below OUT; a view has a name of its own."""
-    return str(part["view"]["file"]) if "view" in part else f"images/train/{name}"
+    return str(part["view"]["file"]) if "view" in part else f"images/train/{yolo_name(name)}"
 
 
 def _listed(done: Mapping[str, dict[str, Any]], kind: str) -> list[str]:

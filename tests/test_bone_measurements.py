@@ -14,6 +14,7 @@ from yolo_bones.bone_measurements import (
     HAND_UNITS,
     MISSING,
     PIECES,
+    SMALL,
     UNITS,
     MeasuredHand,
     Measurement,
@@ -194,6 +195,14 @@ def test_nothing_is_measured_of_empty_masks_and_every_omission_has_its_reason() 
     assert len(hand.omissions) == 19 * 4 + 10 * 3 + 3 * len(JOINTS) + len(HAND_UNITS)
 
 
+def test_a_mask_of_a_few_pixels_is_not_said_to_be_none() -> None:
+    hand = measure({"finger-10": block(90, 60, 1, 1), "Lunate": block(200, 150, 2, 5)})
+    assert reason(hand, "length", "finger-10") == SMALL
+    assert reason(hand, "area", "Lunate") == SMALL
+    assert reason(hand, "joint_space_min", "scapholunate") in (f"Scaphoid: {MISSING}", f"Lunate: {SMALL}")
+    assert reason(hand, "length", "Capitate") == MISSING
+
+
 def test_measures_and_omissions_are_together_always_the_same() -> None:
     everything = {(one.name, one.bone) for one in measure({}).omissions}
     hand = measure(simple_hand())
@@ -268,6 +277,21 @@ def test_a_forearm_of_which_hardly_anything_is_seen_has_no_direction() -> None:
     hand = measure(masks)
     assert hand.value("ulnar_deviation") is None
     assert "shaft" in reason(hand, "ulnar_deviation")
+
+
+@pytest.mark.parametrize("bone", ["Radius", "Ulna"])
+@pytest.mark.parametrize(
+    "forearm",
+    [block(0, 0, HEIGHT, WIDTH), block(0, 130, HEIGHT, 60), block(395, 3, 5, 90)],
+    ids=["the whole image", "from edge to edge", "a strip along the edge"],
+)
+def test_a_forearm_whose_wrist_end_the_image_cuts_has_no_direction_and_no_value_that_is_no_number(
+    bone: str, forearm: Mask
+) -> None:
+    hand = measure({**simple_hand(), bone: forearm})
+    assert reason(hand, "length", bone) == CUT
+    assert "shaft" in reason(hand, "width", bone)
+    assert all(np.isfinite(one.value) for one in hand.measurements)
 
 
 def test_the_metacarpal_index_is_lengths_over_widths_of_four_metacarpals() -> None:

@@ -268,6 +268,20 @@ def test_what_does_not_fit_is_one_clear_error(
     assert not (tmp_path / "out/outputs_json").exists()
 
 
+def test_a_wrong_image_or_category_is_not_told_again_for_each_of_its_annotations(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    square = uncompressed(box(1, 1, 9, 9))
+    record = cvat(*(shape(bone, square, image_id) for bone in ("Radius", "Ulna") for image_id in (1, 2)))
+    record["images"][0]["file_name"] = "image7.png"
+    record["categories"][28]["name"] = "ulna"
+    assert converted(tmp_path, images, record)[0] == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert "images[0].file_name" in told[0]
+    assert "categories[28].name" in told[1]
+
+
 def test_coco_results_are_sent_elsewhere(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert converted(tmp_path, images, [])[0] == 2
     assert "coco_to_rle" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from tests.conftest import ROOT, edit_json
 from tests.rectangle_hands import ORIGIN_XY, SIZE, UNIT_PX, hand_masks, hand_planes, write_hands
+from tests.test_page_record import read_record as read_page
 from yolo_bones.bones import BONES, CLASS_IDS
 from yolo_bones.exploration.collected import Collected
 from yolo_bones.exploration.extremes import incomplete, most_bent, most_overlap, odd_overlaps, size_outliers
@@ -27,10 +29,12 @@ from yolo_bones.exploration.record import as_text, shortened
 from yolo_bones.exploration.sections import figures_of
 from yolo_bones.exploration.sheet_lists import SHEETS
 from yolo_bones.exploration.shift import chance_ks, compare
-from yolo_bones.exploration.sources import image_side, table_beside
+from yolo_bones.exploration.sources import annotated_side, image_side, table_beside
 from yolo_bones.explore_points import main
 from yolo_bones.figures.drawing import FIGURES
 from yolo_bones.figures.sheets import close_up_window
+from yolo_bones.page.exploration_page import KINDS
+from yolo_bones.page.layers import unpack_layers
 from yolo_bones.reference import CLASS_AREA_PX, shape_reference
 
 SCALE = 2048 / SIZE.height
@@ -329,9 +333,56 @@ def test_a_resumed_run_gives_the_same_bytes(
     for name in list(FIGURES)[2:]:
         monkeypatch.delitem(FIGURES, name)
     assert main([*arguments, "--workers", "2", "--quiet"]) == 0
-    names = sorted(path.name for path in out.iterdir())
+    page, whole = (read_page(folder / "explore.html") for folder in (out, explored))
+    assert page["images"] == whole["images"]
+    assert {one["title"] for one in page["figures"]} < {one["title"] for one in whole["figures"]}
+    names = sorted(path.name for path in out.iterdir() if path.name != "explore.html")
     assert {"areas.png", "explore.json", "sheet_test.png"} <= set(names)
     assert all((out / name).read_bytes() == (explored / name).read_bytes() for name in names)
+
+
+def test_the_page_shows_figures_and_the_images_of_the_sheets(hands: Path, explored: Path) -> None:
+    page, record = read_page(explored / "explore.html"), read_record(explored)
+    assert page["kind"] == "exploration"
+    pictures = [path.name for path in explored.iterdir() if path.suffix == ".png"]
+    assert len(page["figures"]) == len(pictures)
+    assert page["figures"][0]["title"] == "Areas"
+    assert [one["role"] for one in page["sets"]] == ["annotation", "truth"]
+    assert [one["label"] for one in page["sets"]] == ["annotations", "test_truth.csv"]
+    sheet_of = {kind: name for name, kind in KINDS.items()}
+    tiles = [(name, tile["image"]) for name, listed in record["sheets"].items() for tile in listed]
+    assert {one["name"] for one in page["images"]} == {image for _, image in tiles}
+    assert {(sheet_of[f["kind"]], one["name"]) for one in page["images"] for f in one["findings"]} == {
+        tile for tile in tiles if tile[0] not in ("sheet_sample", "sheet_test")
+    }
+    # Samples that nothing is told of come last, those of the test side after all others.
+    assert [one["facts"]["split"] for one in page["images"]][-2:] == ["test", "test"]
+    by_name = {one["name"]: one for one in page["images"]}
+    side = annotated_side(hands)
+    source = next(iter(side.read(side.images[:1])))
+    assert unpack_layers(by_name["a.png"]["layers"]["train"], source.size).equals(source.masks())
+    assert list(by_name["y.png"]["layers"]) == ["test"]
+
+
+def test_a_large_page_keeps_its_pictures_beside_it(
+    hands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from yolo_bones.page_options import PageOptions
+
+    monkeypatch.setattr("yolo_bones.explore_points.PageOptions", partial(PageOptions, embed_mb=0))
+    for name in list(FIGURES)[1:]:
+        monkeypatch.delitem(FIGURES, name)
+    out = tmp_path / "out"
+    arguments = [str(hands), "--out", str(out), "--quiet", "--tiles", "2"]
+    assert main(arguments) == 0
+    page = read_page(out / "explore.html")
+    addresses = [one["picture"] for key in ("figures", "images") for one in page[key]]
+    assert addresses[0] == "areas.png"
+    assert addresses[-1].startswith("explore_files/00")
+    assert all((out / address).is_file() for address in addresses)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert main([*arguments, "--overwrite"]) == 0
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_the_summary_and_what_exists_already(hands: Path, explored: Path, capsys: pytest.CaptureFixture[str]) -> None:

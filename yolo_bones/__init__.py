@@ -1,5 +1,9 @@
 """Bone segmentation of hand radiographs with YOLOv8-seg: 29 overlapping bones, from points to run lengths."""
 
-__version__ = "0.5.0"
+from yolo_bones.startup import answer_interrupts_at_once
+
+__version__ = "0.6.0"
 
 __all__ = ["__version__"]
+
+answer_interrupts_at_once()

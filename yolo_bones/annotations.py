@@ -5,41 +5,35 @@ The image file is the truth for the size; the JSON's `filename` and `metadata` a
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from yolo_bones.annotation_json import MANY_POINTS, load_annotation_json, read_drawn
 from yolo_bones.bones import BONES, CLASS_IDS
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.polygons import IntegerPoints, fill_polygon, is_simple, mend_points, trace_mask
+from yolo_bones.polygons import (
+    IntegerPoints,
+    box_of_points,
+    fill_polygon,
+    good_outlines,
+    is_simple,
+    mend_points,
+    most_edges_of_row,
+    on_one_line,
+    trace_mask,
+)
 from yolo_bones.rle import ImageSize, Mask
-from yolo_bones.strict_json import read_strict_json
 
-MOST_JSON_BYTES: Final = 16_000_000
-MOST_POINTS: Final = 100_000
-MOST_ANNOTATIONS: Final = 10_000
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
-
-
-class _AnnotationModel(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    label: str
-    points: Annotated[list[Point], Field(max_length=MOST_POINTS)]
-
-
-class _FileModel(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    annotations: Annotated[list[Any], Field(min_length=1, max_length=MOST_ANNOTATIONS)]
+MOST_PARTS: Final = 8
+"""Outlines of one bone in one image."""
+MOST_OF_ROW: Final = 400
+"""Edges of a tangled outline in one row of pixels; `cv2.fillPoly` takes minutes where thousands cross each other."""
+PSEUDO_LABEL: Final = "pseudo-label"
+"""The file's `source` where no person drew or corrected what is in it; such an image may train, but proves nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,12 +73,14 @@ class AnnotatedImage:
         image_id: the image file's name without suffix.
         patient_id: name of the patient's folder.
         size: of the image file.
+        is_pseudo: whether a network drew them and no person looked, as the file's mark tells.
     """
 
     image_id: str
     patient_id: str
     size: ImageSize
     annotations: tuple[Annotation, ...]
+    is_pseudo: bool = False
 
     @property
     def thumb_side(self) -> str:
@@ -156,7 +152,8 @@ def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[Anno
     log = RepairLog()
     faults: list[InputError] = []
     drawn: dict[str, list[tuple[int, IntegerPoints]]] = {}
-    for outline in _read_outlines(path, size, log, faults):
+    record = _load(path, log)
+    for outline in _read_outlines(path, record, size, log, faults):
         drawn.setdefault(outline.bone, []).append((outline.index, outline.points))
     annotations: list[Annotation] = []
     for bone in BONES:
@@ -170,7 +167,12 @@ def read_annotations(path: Path, patient_id: str, size: ImageSize) -> tuple[Anno
     for bone in BONES:
         if bone not in drawn:
             log.add(path, bone, "missing_bones")
-    return AnnotatedImage(path.stem, patient_id, size, tuple(annotations)), log
+    return AnnotatedImage(path.stem, patient_id, size, tuple(annotations), is_pseudo_label(record)), log
+
+
+def is_pseudo_label(record: Any) -> bool:
+    """Whether a file's content carries the mark of pseudo-labels."""
+    return isinstance(record, dict) and record.get("source") == PSEUDO_LABEL
 
 
 def read_outlines(path: Path, size: ImageSize) -> tuple[list[DrawnOutline], RepairLog]:
@@ -187,89 +189,36 @@ def read_outlines(path: Path, size: ImageSize) -> tuple[list[DrawnOutline], Repa
     """
     log = RepairLog()
     faults: list[InputError] = []
-    found = _read_outlines(path, size, log, faults)
+    found = _read_outlines(path, _load(path, log), size, log, faults)
     if faults:
         raise InputErrors(faults)
     return found, log
 
 
-def _read_outlines(path: Path, size: ImageSize, log: RepairLog, faults: list[InputError]) -> list[DrawnOutline]:
-    """Every annotation that is one, mended; what is none is added to `faults`."""
-    record = _load_json(path, log)
-    try:
-        listed = _FileModel.model_validate(record).annotations
-    except ValidationError as error:
-        raise InputErrors(_faults(path, record, error, ())) from error
+def _read_outlines(
+    path: Path, record: Any, size: ImageSize, log: RepairLog, faults: list[InputError]
+) -> list[DrawnOutline]:
+    """Every annotation of a file's content that is one, mended; what is none is added to `faults`."""
+    drawn = read_drawn(path, record, faults)
+    good = good_outlines([model.points for model in drawn.values()], size, MANY_POINTS)
     found = []
-    for index, item in enumerate(listed):
+    for (index, model), points in zip(drawn.items(), good, strict=True):
         place = f"annotations[{index}]"
         try:
-            model = _AnnotationModel.model_validate(item)
-        except ValidationError as error:
-            faults.extend(_faults(path, record, error, ("annotations", index)))
-            continue
-        if model.label not in CLASS_IDS:
-            faults.append(InputError(path, f"{place}.label", _label_wanted(model.label), model.label))
-            continue
-        try:
-            found.append(DrawnOutline(index, model.label, _clean_points(path, place, model.points, size, log)))
+            clean = _clean_points(path, place, model.points, size, log) if points is None else points
+            found.append(DrawnOutline(index, model.label, clean))
         except ValueError as error:
             where, wanted, got = str(error).split("|")
             faults.append(InputError(path, f"{place}.{where}", wanted, got))
     return found
 
 
-def _load_json(path: Path, log: RepairLog) -> Any:
+def _load(path: Path, log: RepairLog) -> Any:
     counters: Counter[str] = Counter()
-    content = read_strict_json(path, counters, MOST_JSON_BYTES, nan_refused=False)
+    content = load_annotation_json(path, counters)
     for name in counters:
         log.add(path, "", name)
     return content
-
-
-def _faults(path: Path, record: Any, error: ValidationError, within: tuple[str | int, ...]) -> list[InputError]:
-    """One fault a field; `within` is where in the record the validated part lies."""
-    found = (_fault(path, record, (*within, *detail["loc"]), detail) for detail in error.errors())
-    return list({fault.field: fault for fault in found}.values())
-
-
-def _fault(path: Path, record: Any, place: tuple[str | int, ...], detail: Any) -> InputError:
-    """Say a validation error in the field's own words."""
-    kind: str = detail["type"]
-    if kind == "missing":
-        return InputError(path, _field(place[:-1]), f"a key {place[-1]!r}", "none")
-    if len(place) >= 4 and place[2] == "points":
-        point = _value_at(record, place[:4])
-        shown = f'"{point}"' if isinstance(point, str) else json.dumps(point, default=repr)
-        return InputError(path, _field(place[:4]), "two numbers", shown)
-    expected = {
-        "model_type": "an object",
-        "list_type": "a list",
-        "string_type": "a string",
-        "too_long": f"at most {MOST_POINTS if 'points' in place else MOST_ANNOTATIONS} of them",
-        "too_short": "at least one annotation",
-    }.get(kind, detail["msg"])
-    got = detail["input"]
-    shown = str(len(got)) if isinstance(got, list) else json.dumps(got, default=repr)
-    return InputError(path, _field(place), expected, shown)
-
-
-def _field(place: Iterable[str | int]) -> str:
-    text = ""
-    for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
-def _value_at(record: Any, place: Iterable[str | int]) -> Any:
-    for step in place:
-        record = record[step]
-    return record
-
-
-def _label_wanted(label: str) -> str:
-    near = next((bone for bone in BONES if bone.lower() == label.strip().lower()), None)
-    return f"the bone name {near!r}" if near else "one of the 29 bone names"
 
 
 def _clean_points(path: Path, place: str, drawn: list[list[float]], size: ImageSize, log: RepairLog) -> IntegerPoints:
@@ -279,9 +228,12 @@ def _clean_points(path: Path, place: str, drawn: list[list[float]], size: ImageS
     points, repairs = mend_points(np.array(drawn, dtype=np.float64), size)
     for counter, count in repairs.items():
         log.add(path, f"{place}.points", counter, count)
-    if np.linalg.matrix_rank(points - points[0]) < 2:
+    if on_one_line(points):
         raise ValueError("points|an outline with an area|points on one line")
-    if not is_simple(points):
+    tangled = most_edges_of_row(points) > MOST_OF_ROW
+    if (tangled and len(points) > MANY_POINTS) or not is_simple(points):
+        if tangled:
+            raise ValueError(f"points|an outline with at most {MOST_OF_ROW} edges in a row of pixels|more")
         log.add(path, f"{place}.points", "self_intersections")
         return _without_crossings(points, size)
     return points
@@ -305,20 +257,31 @@ def _one_part(
     if len(parts) < 2:
         return [points for _, points in parts]
     first_index, first = parts[0]
+    if len(parts) > MOST_PARTS:
+        expected = f"at most {MOST_PARTS} outlines of {bone}"
+        raise InputError(path, f"annotations[{parts[MOST_PARTS][0]}].label", expected, len(parts))
     merged = first
     for index, points in parts[1:]:
         place = f"annotations[{index}]"
         if points.shape == first.shape and (points == first).all():
             log.add(path, place, "duplicate_annotations")
             continue
-        plane = np.zeros((size.height, size.width), dtype=np.bool_)
-        shared = np.zeros_like(plane)
-        for target, outline in ((plane, merged), (shared, points)):
-            crop, top, left = fill_polygon(outline, size)
-            target[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
-        if not (plane & shared).any():
+        joined = _joined(merged, points, size)
+        if joined is None:
             expected = f"one {bone}, drawn at annotations[{first_index}]"
-            raise InputError(path, f"{place}.label", expected, f"a second {bone} elsewhere")
+            got = f"a second {bone} elsewhere (audit_points tells which is wrong)"
+            raise InputError(path, f"{place}.label", expected, got)
         log.add(path, place, "merged_parts")
-        merged = trace_mask(plane | shared, 0, 0)
+        merged = joined
     return [merged]
+
+
+def _joined(one: IntegerPoints, other: IntegerPoints, size: ImageSize) -> IntegerPoints | None:
+    """The outer border of two outlines that share pixels; None where they share none."""
+    top, bottom, left, right = box_of_points(np.concatenate([one, other]), size)
+    planes = np.zeros((2, bottom - top, right - left), dtype=np.bool_)
+    for plane, outline in zip(planes, (one, other), strict=True):
+        crop, crop_top, crop_left = fill_polygon(outline, size)
+        rows, columns = crop_top - top, crop_left - left
+        plane[rows : rows + crop.shape[0], columns : columns + crop.shape[1]] = crop
+    return trace_mask(planes[0] | planes[1], top, left) if (planes[0] & planes[1]).any() else None

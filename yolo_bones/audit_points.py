@@ -1,11 +1,12 @@
 """Find label errors in point annotations, by anatomy alone.
 
-    python -m yolo_bones.audit_points RAW --json audit.json [--strict] [--fix OUT]
+    python -m yolo_bones.audit_points RAW --json audit.json [--html audit.html] [--strict] [--fix OUT]
 
 Finds exchanged, rotated and mirrored labels, bones missing, doubled, drawn elsewhere or of an implausible size, objects
 drawn into a bone, outlines that left theirs, the same image twice and, with --folds, a patient in two folds. What is
 usual is learnt from RAW itself, robustly, and blended with statistics of real hands where RAW is small. Prints a line
-for each finding.
+for each finding. --html writes a page to look at: images with findings first, as they are drawn and, where --fix would
+change something, as it would write them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from yolo_bones import __version__
 from yolo_bones.annotations import Repair, RepairLog, read_outlines
-from yolo_bones.audit.corrections import COPY_REPORT, corrections_by_image, write_corrected
+from yolo_bones.audit.corrections import COPY_REPORT, corrections_by_image, is_unfinished, write_corrected
 from yolo_bones.audit.findings import ERROR, count_kinds, in_order
 from yolo_bones.audit.norms import DrawnImage
 from yolo_bones.audit.point_audit import audit_images
@@ -32,14 +33,21 @@ from yolo_bones.audit.set_findings import (
     find_strange_sides,
     see_image,
 )
+from yolo_bones.claims import claim
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.data_set import Pair, find_pairs, find_root
 from yolo_bones.errors import InputError, InputErrors, RefusedError
-from yolo_bones.files import refuse_inputs, write_text
+from yolo_bones.files import TEMPORARY_MARK, refuse_inputs, write_text
 from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
+from yolo_bones.page.annotation_sources import AUDIT_SETS, AuditedAnnotation, annotation_sources, worst_first
+from yolo_bones.page.page_files import check_page_place
+from yolo_bones.page.record import AUDIT, PageHead
+from yolo_bones.page_options import add_page_arguments, images_fact, make_page, page_options, shown_first
 from yolo_bones.parallel import ToldFault, fault_texts, work_in_order
 from yolo_bones.rle import ImageSize
+from yolo_bones.watched_files import refuse_changed
+from yolo_bones.watched_files import watch as watch_files
 
 EXIT_FINDINGS: Final = 1
 T = TypeVar("T")
@@ -49,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     about = __doc__.split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m yolo_bones.audit_points", description=about)
-    parser.add_argument("raw", type=Path, metavar="RAW", help="folder with DCM/ and outputs_json/, or with train/")
+    parser.add_argument("raw", type=Path, metavar="RAW", help="folder or .zip with DCM/ and outputs_json/")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings here")
     parser.add_argument(
         "--folds",
@@ -63,7 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fix", type=Path, metavar="OUT", help="write a corrected copy of the data set here; RAW stays as it is"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier copy in OUT")
+    add_page_arguments(parser)
+    parser.add_argument("--html-findings-only", action="store_true", help="leave images without findings off the page")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier copy in OUT, and an earlier page")
     parser.add_argument("--workers", type=count_argument, default=1, help="processes")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     return parser
@@ -80,14 +90,18 @@ def _audit(arguments: argparse.Namespace) -> int:
     root = find_root(arguments.raw)
     faults: list[InputError] = []
     pairs = find_pairs(root, faults)
-    refuse_inputs(
-        [arguments.json], [*arguments.folds, *(path for pair in pairs for path in (pair.image, pair.annotation))]
-    )
+    sources = [*arguments.folds, *(path for pair in pairs for path in (pair.image, pair.annotation))]
+    refuse_inputs([arguments.json, arguments.html], sources)
+    if arguments.html is not None:
+        check_page_place(arguments.html, sources, overwrite=arguments.overwrite, images=root)
+    claim(arguments.json)
+    watch_files(path for pair in pairs for path in (pair.image, pair.annotation))
     if arguments.fix is not None:
         _check_out(arguments.fix, root, arguments.overwrite)
-        if arguments.json is not None and arguments.json.resolve().is_relative_to(arguments.fix.resolve()):
-            raise RefusedError(f"{arguments.json}: lies in the copy {arguments.fix}; write it beside it")
-    read = list(progress(work_in_order(read_pair, pairs, workers), "reading", len(pairs), quiet))
+        for target in (arguments.json, arguments.html):
+            if target is not None and target.resolve().is_relative_to(arguments.fix.resolve()):
+                raise RefusedError(f"{target}: lies in the copy {arguments.fix}; write it beside it")
+    read = list(progress(work_in_order(read_pair, pairs, workers, _name), "reading", len(pairs), quiet))
     faults += [ToldFault(text) for one in read for text in one.faults]
     folds = _read_folds(arguments.folds, pairs, faults)
     if faults:
@@ -102,6 +116,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     audit = audit_images(drawn, [pair.image for pair in pairs], workers=workers, watch=watch)
     seen = [replace(one, side=side) for one, side in zip(seen, audit.sides, strict=True)]
     patients = {pair.image_name: pair.patient_id for pair in pairs}
+    refuse_changed()
     findings = in_order(
         [
             *audit.findings,
@@ -135,9 +150,29 @@ def _audit(arguments: argparse.Namespace) -> int:
             say(f"{arguments.fix}: {action} {count} x", quiet)
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    if arguments.html is not None:
+        _write_page(arguments, worst_first(drawn, [pair.image for pair in pairs], findings))
     notes = len(findings) - errors
     say(f"{len(pairs)} images: {errors} errors in {record['images_with_errors']} images, {notes} notes", quiet)
     return EXIT_FINDINGS if errors and arguments.strict else 0
+
+
+def _write_page(arguments: argparse.Namespace, audited: Sequence[AuditedAnnotation]) -> None:
+    """The page to look at, images with findings first."""
+    chosen = [one for one in audited if one.findings] if arguments.html_findings_only else audited
+    shown = shown_first(chosen, arguments.worst)
+    findings = [finding for one in audited for finding in one.findings]
+    kinds = {
+        severity: ", ".join(f"{count} x {kind}" for kind, count in counted.items())
+        for severity, counted in count_kinds(findings).items()
+    }
+    about = [
+        images_fact(len(shown), len(audited), "most errors"),
+        ("images with errors", str(sum(one.errors > 0 for one in audited))),
+        *((f"{severity}s", said or "none") for severity, said in kinds.items()),
+    ]
+    head = PageHead(arguments.raw.resolve().name, AUDIT, about, AUDIT_SETS)
+    make_page(page_options(arguments), head, annotation_sources(shown), len(shown))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +183,10 @@ class ReadImage:
     seen: SeenImage | None
     repairs: tuple[Repair, ...]
     faults: tuple[str, ...]
+
+
+def _name(pair: Pair) -> str:
+    return pair.image_name
 
 
 def read_pair(pair: Pair) -> ReadImage:
@@ -207,7 +246,9 @@ def _check_out(out: Path, root: Path, overwrite: bool) -> None:
     source, target = root.resolve(), out.resolve()
     if target.is_relative_to(source) or source.is_relative_to(target):
         raise RefusedError(f"{out}: overlaps the source data {root}, which is never changed")
-    if not out.exists() or not any(out.iterdir()):
+    claim(out)
+    present = [path for path in out.iterdir() if TEMPORARY_MARK not in path.name] if out.exists() else []
+    if not present or is_unfinished(out):
         return
     if not overwrite:
         raise RefusedError(f"{out}: is not empty; give --overwrite to replace an earlier copy")

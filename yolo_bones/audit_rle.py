@@ -1,10 +1,12 @@
 """Find what is implausible in a prediction, and rank its images by the Dice to be expected, without any truth.
 
     python -m yolo_bones.audit_rle pred.csv --images DIR --json audit.json --per-image ranks.csv [--strict]
+    python -m yolo_bones.audit_rle pred.csv --images DIR --html audit.html
 
 Finds bones missing, in pieces, exchanged, two classes with one mask, and masks that are implausible against their
 neighbours, real bones or the patient's other hand. What is usual is learnt from the prediction itself, robustly, and
-blended with statistics of real hands. Prints a line an image, the one that a person should look at first on top.
+blended with statistics of real hands. Prints a line an image, the one that a person should look at first on top; --html
+writes a page to look at them, with their findings.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+import numpy as np
 
 from yolo_bones import __version__
 from yolo_bones.audit.findings import ERROR, Finding, count_kinds, in_order
@@ -27,6 +31,7 @@ from yolo_bones.audit.mask_scores import ImageScore, score_image
 from yolo_bones.audit.mask_shapes import PredictedImage, see_masks
 from yolo_bones.audit.norms import Norms, learn_norms
 from yolo_bones.bones import BONES
+from yolo_bones.claims import claim
 from yolo_bones.command_line import (
     USUAL_SIZE,
     add_size_arguments,
@@ -37,18 +42,23 @@ from yolo_bones.command_line import (
     size_source,
 )
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_beside, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, write_text
 from yolo_bones.hand_labels import Labelling
-from yolo_bones.image_sources import find_images
+from yolo_bones.image_sources import find_images, patients_of_folders
 from yolo_bones.image_table import patients_of_images, read_patients
+from yolo_bones.page.given_findings import page_findings
+from yolo_bones.page.page_files import check_page_place
+from yolo_bones.page.record import EXPECTED_DICE, REPORT, LayerSet, PageHead
+from yolo_bones.page.table_sources import PREDICTION, JudgedImage, TableSources
+from yolo_bones.page_options import add_page_arguments, images_fact, make_page, page_options, shown_first
 from yolo_bones.parallel import work_in_order
+from yolo_bones.rle import ImageSize
 from yolo_bones.rle_table import RleTable, SizeOf, open_rle_table
+from yolo_bones.watched_files import refuse_changed, watch
 
 T = TypeVar("T")
 
 EXIT_FINDINGS: Final = 1
-MOST_OF_PATIENT: Final = 8
-"""Images in one folder; a folder with more is no patient's."""
 MOST_NAMED: Final = 6
 """Errors in an image's line; --json has all."""
 COLUMNS: Final = ("rank", "image_name", "patient", "score", "errors", "notes", "worst_bone", "worst_bone_score")
@@ -69,8 +79,12 @@ def check_predictions(images: Sequence[PredictedImage], workers: int = 1, quiet:
 
     norms, labellings = learn_norms(drawn, workers=workers, watch=watch)
     pairs = list(zip(images, labellings, strict=True))
-    checked = work_in_order(partial(_check, norms), pairs, workers)
+    checked = work_in_order(partial(_check, norms), pairs, workers, named=_name)
     return compare_hands(list(watch(checked, "auditing", len(images))))
+
+
+def _name(pair: tuple[PredictedImage, Labelling | None]) -> str:
+    return pair[0].drawn.name
 
 
 def _check(norms: Norms, pair: tuple[PredictedImage, Labelling | None]) -> CheckedImage:
@@ -152,7 +166,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write findings and scores here")
     parser.add_argument("--per-image", type=Path, metavar="FILE", help="write the ranking as CSV")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file of --per-image")
+    add_page_arguments(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --per-image, and an earlier page")
     parser.add_argument("--strict", action="store_true", help="exit code 1 when there is an error")
     parser.add_argument("--workers", type=count_argument, default=1, help="processes")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
@@ -167,18 +182,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _audit(arguments: argparse.Namespace) -> int:
     quiet: bool = arguments.quiet
     sources = [arguments.prediction, arguments.patients]
-    refuse_inputs(
-        [arguments.json, arguments.per_image],
-        [*sources, *(find_images(arguments.images) if arguments.images is not None else [])],
-    )
+    files = find_images(arguments.images) if arguments.images is not None else []
+    refuse_inputs([arguments.json, arguments.per_image, arguments.html], [*sources, *files])
+    if arguments.html is not None:
+        if arguments.images is None:
+            raise InputError("--html", "", "--images DIR with the images to be shown", "no --images")
+        check_page_place(arguments.html, [*sources, *files], overwrite=arguments.overwrite, images=arguments.images)
+    claim(arguments.per_image, arguments.json)
     if arguments.per_image is not None:
         refuse_to_overwrite(arguments.per_image, arguments.overwrite)
-        sweep_beside(arguments.per_image)
+    watch(sources)
     table = open_rle_table(arguments.prediction)
     patients = _patients(arguments, table)
     images = list(_read(table, size_source(arguments), patients, quiet))
     if not images:
         raise InputError(arguments.prediction, "", "at least one image", "none")
+    refuse_changed()
     for name, count in table.counters.items():
         say(f"mended {count} x {name}", quiet)
     if getattr(arguments, "size_was_assumed", False):
@@ -195,10 +214,32 @@ def _audit(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         record = {**as_record(audited, findings), "counters": dict(table.counters)}
         write_text(arguments.json, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    if arguments.html is not None:
+        _write_page(arguments, table, audited, {image.drawn.name: image.drawn.size for image in images})
     with_errors = sum(image.errors > 0 for image in audited)
     notes = len(findings) - errors
     say(f"{len(audited)} images: {errors} errors in {with_errors} images, {notes} notes", quiet)
     return EXIT_FINDINGS if errors and arguments.strict else 0
+
+
+def _write_page(
+    arguments: argparse.Namespace, table: RleTable, audited: Sequence[AuditedImage], sizes: Mapping[str, ImageSize]
+) -> None:
+    """The page to look at, in the order of the ranking."""
+    files = {path.name: path for path in find_images(arguments.images)}
+    sources = TableSources({PREDICTION: table}, files, {one.name: one.patient for one in audited})
+    shown = shown_first(audited, arguments.worst)
+    score = float(np.mean([one.score.score for one in audited]))
+    about = [images_fact(len(shown), len(audited), "lowest score"), ("expected Dice", f"{score:.4f}")]
+    sets = [LayerSet(PREDICTION, table.path.name, PREDICTION)]
+    head = PageHead(table.path.name, REPORT, about, sets, EXPECTED_DICE)
+    judged = (
+        JudgedImage(
+            one.name, one.patient, sizes[one.name], one.score.score, one.score.bones, page_findings(one.findings)
+        )
+        for one in shown
+    )
+    make_page(page_options(arguments), head, sources.shown(judged), len(shown))
 
 
 def as_record(audited: Sequence[AuditedImage], findings: Sequence[Finding]) -> dict[str, Any]:
@@ -244,12 +285,9 @@ def _patients(arguments: argparse.Namespace, table: RleTable) -> dict[str, str]:
     if arguments.patients is not None:
         known = read_patients(arguments.patients)
         return patients_of_images(arguments.patients, known, table.names())
-    by_folder: dict[str, list[str]] = {}
-    if arguments.images is not None:
-        for path in find_images(arguments.images):
-            if path.parent != arguments.images and path != arguments.images:
-                by_folder.setdefault(path.parent.name, []).append(path.name)
-    return {name: folder for folder, names in by_folder.items() if len(names) <= MOST_OF_PATIENT for name in names}
+    if arguments.images is None:
+        return {}
+    return patients_of_folders(arguments.images, find_images(arguments.images))
 
 
 if __name__ == "__main__":

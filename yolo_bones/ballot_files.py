@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from yolo_bones.bones import BONES, GROUPS
 from yolo_bones.errors import InputError, InputErrors
 
-MOST_BYTES: Final = 1 << 20
+MOST_BYTES: Final = 1 << 17
 GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
 KEYS: Final = ("default", *GROUPS, *BONES)
 
@@ -43,19 +43,22 @@ class _File(BaseModel):
 
 
 class _TextLoader(yaml.BaseLoader):
-    """Scalars stay the texts they are; a doubled key or a tag is an error."""
+    """Scalars stay the texts they are; a doubled key, a tag or an alias is an error."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if getattr(event, "tag", None) is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"tag {event.tag}", event.start_mark)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+            # Nine short lines of aliases stand for more values than any memory holds.
+            raise yaml.constructor.ConstructorError(None, None, "a tag or an alias", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key} twice", node.start_mark)
+            seen.add(key)
         return dict(super().construct_mapping(node, deep=deep))
 
 

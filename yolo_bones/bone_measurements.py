@@ -52,6 +52,7 @@ MOST_COVERED: Final = 0.5
 INDEX_BONES: Final = tuple(bones[-1] for digit, bones in DIGITS.items() if digit != "thumb")
 
 MISSING: Final = "no mask"
+SMALL: Final = "too few pixels"
 PIECES: Final = "in pieces"
 CUT: Final = "cut by the image's edge"
 APART: Final = "the contours do not face each other"
@@ -137,7 +138,8 @@ def measure_hand_masks(masks: RunLengthMasks) -> MeasuredHand:
         raise ValueError(f"expected {len(BONES)} masks, got {len(masks)}")
     outlines = dict(zip(BONES, trace_outlines(masks), strict=True))
     whole = {bone: outline for bone, outline in outlines.items() if outline is not None and not outline.in_pieces}
-    faults = {bone: MISSING if outlines[bone] is None else PIECES for bone in BONES if bone not in whole}
+    missing = {bone: SMALL if area else MISSING for bone, area in zip(BONES, masks.areas().tolist(), strict=True)}
+    faults = {bone: missing[bone] if outlines[bone] is None else PIECES for bone in BONES if bone not in whole}
     hand = MeasuredHand()
     for bone in BONES:
         if bone in ARM_BONES:

@@ -33,9 +33,10 @@ from yolo_bones.calibration import (
     grid_with,
     left_out_dice,
 )
+from yolo_bones.claims import claim
 from yolo_bones.command_line import progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.files import refuse_to_overwrite, sweep_beside, write_text
+from yolo_bones.files import refuse_to_overwrite, write_text
 from yolo_bones.image_files import read_grey, read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.image_table import patients_of_images, read_patients
@@ -43,6 +44,7 @@ from yolo_bones.look_options import add_look_arguments, resolve_settings, warnin
 from yolo_bones.merger import MergeSettings
 from yolo_bones.rle import RunLengthMasks
 from yolo_bones.rle_table import open_rle_table
+from yolo_bones.watched_files import refuse_changed, watch
 
 if TYPE_CHECKING:
     from yolo_bones.detector.look_settings import LookSettings
@@ -108,13 +110,15 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     from yolo_bones.detector.stored_settings import Calibration, settings_path, settings_text
 
     target = settings_path(arguments.weights)
+    claim(target)
     refuse_to_overwrite(target, arguments.overwrite)
-    sweep_beside(target)
+    watch([arguments.truth, *images])
     detector = Detector(arguments.weights, device=arguments.device)
     looking, merging = resolve_settings(arguments, detector.weights, _earlier(arguments, detector))
     warnings_of(arguments, detector.weights, looking, merging, say)
     present = cut_of(merging)
     curves = _measure(arguments, detector, (looking, merging), images, truth)
+    refuse_changed()
     outcome = _outcome(curves, patients, present)
     print(_table(outcome))
     cut = outcome.chosen if outcome.pays else present

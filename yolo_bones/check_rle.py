@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolo_bones import __version__
+from yolo_bones.claims import claim
 from yolo_bones.command_line import progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.files import refuse_inputs, write_text
@@ -25,6 +26,7 @@ from yolo_bones.rle import ImageSize
 from yolo_bones.rle_table import open_rle_table
 from yolo_bones.submission_findings import Finding, SubmissionFindings
 from yolo_bones.submission_rows import audit_rows
+from yolo_bones.watched_files import refuse_changed, watch
 
 EXIT_FINDINGS = 1
 
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     paths = {path.name: path for path in find_images(arguments.images)}
     refuse_inputs([arguments.json], [arguments.prediction, *paths.values()])
+    claim(arguments.json)
+    watch([arguments.prediction])
     audit = audit_rows(arguments.prediction, _sizes(paths))
     if audit.faults:
         raise InputErrors(audit.faults)
@@ -58,6 +62,7 @@ def _check(arguments: argparse.Namespace) -> int:
         gathered.add(rows.image_name, rows.masks(ImageSize(*grey.shape)), grey)
     if faults:
         raise InputErrors(faults)
+    refuse_changed()
     findings = gathered.findings()
     if audit.out_of_order is not None:
         place, expected, got = audit.out_of_order

@@ -10,10 +10,11 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from yolo_bones.annotations import AnnotatedImage
+from yolo_bones.annotations import PSEUDO_LABEL, AnnotatedImage
 from yolo_bones.bones import BONES, GROUPS
+from yolo_bones.mask_outlines import outline_of_runs
 from yolo_bones.polygons import IntegerPoints
-from yolo_bones.rle import RunLengthMasks, masks_to_coco_counts
+from yolo_bones.rle import RunLengthMasks, encode_crop, encode_polygons, masks_to_coco_counts
 
 GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
 
@@ -24,13 +25,14 @@ def categories() -> list[dict[str, Any]]:
 
 
 def image_record(image: AnnotatedImage, image_number: int, file_name: str) -> dict[str, Any]:
-    """COCO image; `patient_id` is kept as an extra key."""
+    """COCO image; `patient_id`, and `source` where its annotations are pseudo-labels, are kept as extra keys."""
     return {
         "id": image_number,
         "file_name": file_name,
         "height": image.size.height,
         "width": image.size.width,
         "patient_id": image.patient_id,
+        **({"source": PSEUDO_LABEL} if image.is_pseudo else {}),
     }
 
 
@@ -38,8 +40,10 @@ def annotation_records(image: AnnotatedImage, image_number: int, first_id: int) 
     """COCO annotations of one image; area and box are those of the truth mask.
 
     In COCO pixel p covers [p, p + 1), and a filled polygon includes the pixels under its border. So `segmentation` is
-    the drawn outline moved by half a pixel and widened by half a pixel: pycocotools makes the truth mask of it. The
-    drawn points themselves are kept in the extra key `points`.
+    the drawn outline moved by half a pixel and widened by half a pixel: pycocotools makes the truth mask of it. Where
+    that is not so, since long slanted edges cover other pixels when they are drawn, it is the outline of the mask;
+    where the mask has holes, which polygons of COCO cannot have, its compressed RLE. The drawn points themselves are
+    kept in the extra key `points`.
     """
     records = []
     for offset, annotation in enumerate(image.annotations):
@@ -56,7 +60,7 @@ def annotation_records(image: AnnotatedImage, image_number: int, first_id: int) 
                 "id": first_id + offset,
                 "image_id": image_number,
                 "category_id": annotation.class_id,
-                "segmentation": [part.reshape(-1).tolist() for part in _pixel_outlines(annotation.points)],
+                "segmentation": _segmentation(annotation.points, encode_crop(crop, top, left, image.size)),
                 "points": annotation.points.tolist(),
                 "area": int(crop.sum()),
                 "bbox": box,
@@ -64,6 +68,16 @@ def annotation_records(image: AnnotatedImage, image_number: int, first_id: int) 
             }
         )
     return records
+
+
+def _segmentation(points: IntegerPoints, mask: RunLengthMasks) -> Any:
+    """What pycocotools makes just this mask of."""
+    for outline in (points, outline_of_runs(mask).points):
+        parts = _pixel_outlines(outline)
+        made = encode_polygons([parts], mask.size)
+        if made.equals(mask):
+            return [part.reshape(-1).tolist() for part in parts]
+    return {"size": [mask.size.height, mask.size.width], "counts": masks_to_coco_counts(mask)[0].decode("ascii")}
 
 
 def _pixel_outlines(points: IntegerPoints) -> list[NDArray[np.float64]]:

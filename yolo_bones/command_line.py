@@ -3,33 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from types import FrameType
+from typing import Final, TypeVar
 
 from tqdm import tqdm
 
+from yolo_bones.claims import given_back_at_end
 from yolo_bones.errors import InputError, MachineError, YoloBonesError
 from yolo_bones.image_files import read_image_size
 from yolo_bones.image_sources import find_images
 from yolo_bones.rle import ImageSize
 from yolo_bones.rle_table import ImageRows, SizeOf
+from yolo_bones.startup import answer_interrupts_in_order
+from yolo_bones.unpacked_archives import unpacked
+from yolo_bones.watched_files import forgotten_at_end
 
 EXIT_INTERRUPTED = 130
 USUAL_SIZE = ImageSize(2048, 2048)
 """Of the data set's images."""
+MEMORY_SAYINGS: Final = (
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "insufficient memory",
+    "out of memory",
+    "can't start new thread",
+    "bad_alloc",
+)
+"""What libraries say, in lower case, that have no exception of their own for it."""
+
+DATA_SETS: Final = ("raw", "pseudo")
+"""Arguments that may be a zip; a command may name others as its default `data_sets`."""
+_UNPACKED: Final[dict[str, str]] = {}
+"""Folder of this process -> the archive that it was unpacked from."""
+
+tqdm.monitor_interval = 0
+"""Else it starts a thread, which where memory is short never says that it could not."""
 
 T = TypeVar("T")
 
 
 def run_command(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run a command's body; report what went wrong in one clear line each and return the exit code."""
+    """Run a command's body; report what went wrong in one clear line each and return the exit code.
+
+    SIGTERM, by which a scheduler ends a job, does what an interrupt does. What the body claims is given back.
+    """
+    answer_interrupts_in_order()
     try:
-        return command(arguments)
+        with given_back_at_end(), forgotten_at_end(), _ended_like_interrupted(), _unpacked_data_sets(arguments):
+            return command(arguments)
     except YoloBonesError as error:
-        for line in str(error).splitlines() or [type(error).__name__]:
+        for line in _as_given(str(error)).splitlines() or [type(error).__name__]:
             print(f"error: {line}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
@@ -39,12 +71,63 @@ def run_command(command: Callable[[argparse.Namespace], int], arguments: argpars
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except Exception as error:
+        if not is_want_of_memory(error):
+            raise
+        print("error: not enough memory for this; see what limits it, or give fewer --workers", file=sys.stderr)
+        return MachineError.exit_code
+
+
+@contextlib.contextmanager
+def _unpacked_data_sets(arguments: argparse.Namespace) -> Iterator[None]:
+    """Put a folder in the place of each zip that is given where a data set is wanted."""
+    with contextlib.ExitStack() as stack:
+        for name in getattr(arguments, "data_sets", DATA_SETS):
+            given: Path | None = getattr(arguments, name, None)
+            if given is not None and given.is_file():
+                folder = stack.enter_context(unpacked(given, partial(_unpacking, arguments)))
+                _UNPACKED[str(folder)] = str(given)
+                setattr(arguments, name, folder)
+        yield
+
+
+def _unpacking(arguments: argparse.Namespace, members: Iterable[T], total: int) -> Iterable[T]:
+    return progress(members, "unpacking", total, getattr(arguments, "quiet", False), unit="file")
+
+
+def _as_given(text: str) -> str:
+    """A message in which what was unpacked is called as the user called it."""
+    for folder, given in _UNPACKED.items():
+        text = text.replace(folder, given)
+    return text
+
+
+def is_want_of_memory(error: BaseException) -> bool:
+    """Whether a library says that there was too little memory."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(saying in said for saying in MEMORY_SAYINGS)
+
+
+@contextlib.contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def say(message: str, quiet: bool = False) -> None:
     """Log a line to stderr; stdout carries data only."""
     if not quiet:
-        print(message, file=sys.stderr)
+        print(_as_given(message), file=sys.stderr)
 
 
 def progress(

@@ -15,12 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from yolo_bones.claims import claim
 from yolo_bones.command_line import add_size_arguments, count_argument, progress, run_command, say, size_source
 from yolo_bones.comparison import compare_scores
 from yolo_bones.files import refuse_inputs, write_text
 from yolo_bones.image_table import patients_of_images, read_patients
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.rle_table import RleTable, SizeOf, aligned_masks, open_rle_table
+from yolo_bones.watched_files import refuse_changed, watch
 
 FEWEST_SAMPLES: Final = 100
 MOST_SAMPLES: Final = 200_000
@@ -45,9 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     refuse_inputs([arguments.json], [arguments.a, arguments.b, arguments.truth, arguments.patients])
+    claim(arguments.json)
+    watch([arguments.a, arguments.b, arguments.truth])
     patients = read_patients(arguments.patients)
     tables = [open_rle_table(path) for path in (arguments.a, arguments.b, arguments.truth)]
     a, b = score_pair(tables, size_source(arguments), arguments.quiet)
+    refuse_changed()
     known = patients_of_images(arguments.patients, patients, a.per_image)
     comparison = compare_scores(a, b, known, arguments.samples, arguments.seed)
     counters = dict(sum((table.counters for table in tables[1:]), tables[0].counters))

@@ -46,6 +46,11 @@ class Comparison:
         }
 
     @property
+    def overall_verdict(self) -> str:
+        """`better`, `worse` or empty for all bones together; always empty with too few patients."""
+        return _verdict(float(self.means.mean[-1]), float(self.means.p[-1]))
+
+    @property
     def notes(self) -> list[str]:
         """What the reader must know before believing the intervals."""
         notes = []
@@ -59,8 +64,7 @@ class Comparison:
 
     def verdict(self) -> str:
         """One line: overall, and the bones that differ after the correction."""
-        mean, p = float(self.means.mean[-1]), float(self.means.p[-1])
-        word = _verdict(mean, p)
+        mean, word = float(self.means.mean[-1]), self.overall_verdict
         said = f"b is {word} overall" if word else "no difference overall is shown"
         if self.means.patients < FEWEST_PATIENTS and mean != 0:
             said = "too few patients to say which is better overall"

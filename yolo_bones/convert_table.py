@@ -14,11 +14,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from yolo_bones.claims import claim
 from yolo_bones.command_line import USUAL_SIZE, add_size_arguments, progress, run_command, say, size_source
 from yolo_bones.errors import InputError
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_beside
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite
 from yolo_bones.rle import RunLengthMasks
 from yolo_bones.rle_table import SUFFIX, aligned_masks, open_rle_table, write_masks
+from yolo_bones.watched_files import refuse_changed, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,14 +39,16 @@ def _convert(arguments: argparse.Namespace) -> int:
     if target.is_dir():
         raise InputError(target, "", "a file name to write", "a folder")
     refuse_inputs([target], [arguments.source])
+    claim(target)
     refuse_to_overwrite(target, arguments.overwrite)
-    sweep_beside(target)
+    watch([arguments.source])
     table = open_rle_table(arguments.source)
 
     def images() -> Iterator[tuple[str, RunLengthMasks]]:
         found = aligned_masks([table], size_source(arguments))
         for rows, masks in progress(found, "converting", quiet=arguments.quiet):
             yield rows.image_name, masks[0]
+        refuse_changed()
 
     count = write_masks(target, images())
     if target.suffix.lower() == SUFFIX and getattr(arguments, "size_was_assumed", False):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -112,12 +112,41 @@ def read_corrected(path: str, record: Any, on_disk: Sequence[ImageOnDisk], fault
         known = _match_images(reader, record.get("images"), on_disk, found)
         class_ids, others = _match_categories(reader, record.get("categories"))
         listed = list(reader.records(record.get("annotations"), "annotations"))
-        wanted = _of_bones(listed, others, found)
+        told = _Told(
+            _unmatched(record.get("images"), known.by_id),
+            _unmatched(record.get("categories"), class_ids.keys() | others.keys()),
+        )
+        wanted = told.rest(_of_bones(listed, others, found))
         found.instances = reader.instances(wanted, known, class_ids, 0, False)
         if not known.images and not reader.faults:
             reader.fault("images", "at least one image", None)
     faults.extend(reader.faults)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Ids of images and categories whose own record is at fault, which was told already."""
+
+    images: Set[object]
+    categories: Set[object]
+
+    def rest(self, records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Annotations of none of them: one wrong name would otherwise be told again for each of 29 bones."""
+        for place, record in records:
+            image, category = record.get("image_id"), record.get("category_id")
+            if not (_is_among(image, self.images) or _is_among(category, self.categories)):
+                yield place, record
+
+
+def _is_among(number: Any, ids: Set[object]) -> bool:
+    return (is_whole(number) or isinstance(number, str)) and number in ids
+
+
+def _unmatched(listed: Any, matched: Container[object]) -> frozenset[object]:
+    """Ids that a file's list has and nothing came of."""
+    ids = [record.get("id") for record in listed if isinstance(record, dict)] if isinstance(listed, list) else []
+    return frozenset(one for one in ids if (is_whole(one) or isinstance(one, str)) and one not in matched)
 
 
 def _match_images(reader: CocoReader, listed: Any, on_disk: Sequence[ImageOnDisk], found: CorrectedCoco) -> KnownImages:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_bones.annotations import MOST_POINTS
+from yolo_bones.annotation_json import MOST_POINTS
 from yolo_bones.polygons import IntegerPoints, fill_polygon
 from yolo_bones.rle import RunLengthMasks, decode_box, encode_crop, union
 

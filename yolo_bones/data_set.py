@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from yolo_bones.annotations import AnnotatedImage, RepairLog, read_annotations
+from yolo_bones.annotation_json import load_annotation_json
+from yolo_bones.annotations import AnnotatedImage, RepairLog, is_pseudo_label, read_annotations
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.image_files import SUFFIXES, check_image_name, read_grey
 from yolo_bones.rle import ImageSize
 from yolo_bones.strict_json import read_strict_json
 
 MOST_REPORT_BYTES: Final = 16_000_000
-STRANGE_SUFFIXES: Final = (".bmp", ".dcm", ".dicom", ".gif", ".jp2", ".tif", ".tiff", ".webp")
+STRANGE_SUFFIXES: Final = (".bmp", ".dicom", ".gif", ".jp2", ".tif", ".tiff", ".webp")
 """Images that are not read: leaving them out silently would lose them."""
 
 
@@ -43,11 +46,13 @@ class CheckedPair:
     Attributes:
         size: of the image.
         image_repairs: what reading the pixels mends; such an image is written anew instead of linked.
+        is_pseudo: whether its annotations are marked as pseudo-labels.
     """
 
     pair: Pair
     size: ImageSize
     image_repairs: tuple[str, ...]
+    is_pseudo: bool = False
 
     def read(self) -> AnnotatedImage:
         """Its annotations."""
@@ -68,6 +73,16 @@ class DataSet:
         """Patient ids in order."""
         return tuple(sorted({checked.pair.patient_id for checked in self.pairs}))
 
+    @property
+    def pseudo(self) -> tuple[CheckedPair, ...]:
+        """Those that are pseudo-labelled."""
+        return tuple(checked for checked in self.pairs if checked.is_pseudo)
+
+    @property
+    def drawn(self) -> DataSet:
+        """The same without pseudo-labelled images."""
+        return replace(self, pairs=tuple(checked for checked in self.pairs if not checked.is_pseudo))
+
     def report(self) -> dict[str, Any]:
         """Counts, repairs, and `source` where a generator made the data; file names are relative to the root."""
         listed = [asdict(repair) for repair in self.repairs.repairs]
@@ -77,6 +92,7 @@ class DataSet:
         return {
             "images": len(self.pairs),
             "patients": len(self.patients),
+            **({"pseudo_labelled_images": len(self.pseudo)} if self.pseudo else {}),
             **({} if source is None else {"source": source}),
             "counters": self.repairs.counters,
             "repairs": listed,
@@ -132,39 +148,78 @@ def find_pairs(root: Path, faults: list[InputError]) -> list[Pair]:
     for key in sorted(images):
         first = seen.setdefault(key[1], images[key])
         if first != images[key]:
-            faults.append(InputError(images[key], "", "a base name that no other image has", f"the name of {first}"))
+            got = f"the name of {first.parent.name}/{first.name}"
+            faults.append(InputError(images[key], "", "a base name that no other image has", got))
     if not images and not faults:
         faults.append(InputError(root / "DCM", "", "at least one image in a patient's folder", "none"))
     paired = [Pair(key[0], images[key], annotations[key]) for key in images.keys() & annotations.keys()]
     return sorted(paired, key=lambda pair: (pair.patient_id, pair.image_name))
 
 
+def find_pseudo(pairs: Iterable[Pair]) -> list[Pair]:
+    """Those whose annotation file is marked as a pseudo-label; a file that cannot be read is none."""
+    found = []
+    for pair in pairs:
+        try:
+            record = load_annotation_json(pair.annotation, Counter())
+        except InputError:
+            continue  # said where the file is read for its outlines
+        if is_pseudo_label(record):
+            found.append(pair)
+    return found
+
+
 def _files_by_key(folder: Path, suffixes: tuple[str, ...], faults: list[InputError]) -> dict[tuple[str, str], Path]:
     """Files one level below `folder` by (patient, stem), names in composed Unicode form."""
-    inside = folder.resolve()
     found: dict[tuple[str, str], Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        if not path.resolve().is_relative_to(inside):
-            raise RefusedError(f"{path}: a link to a place outside the data set is refused")
-        suffix = path.suffix.lower()
+    for place, name in _walk(folder, folder.resolve()):
+        stem, dot, ending = name.rpartition(".")
+        suffix = f"{dot}{ending}".lower()
         if suffix not in suffixes:
             if suffix in STRANGE_SUFFIXES:
-                faults.append(InputError(path, "", f"a file name ending in {', '.join(suffixes)}", path.suffix))
+                faults.append(InputError(place / name, "", f"a file name ending in {', '.join(suffixes)}", suffix))
             continue
+        path = place / name
         check_image_name(path)
-        check_image_name(path.parent)
-        if path.parent.parent != folder:
-            faults.append(InputError(path, "", f"a place in a patient's folder, {folder.name}/<patient>/{path.name}"))
+        check_image_name(place)
+        if place.parent != folder:
+            faults.append(InputError(path, "", f"a place in a patient's folder, {folder.name}/<patient>/{name}"))
             continue
-        patient = unicodedata.normalize("NFC", path.parent.name)
-        key = (patient, unicodedata.normalize("NFC", path.stem))
+        # Interned: the same patient and stem come from the images and from their annotations.
+        patient = sys.intern(unicodedata.normalize("NFC", place.name))
+        key = (patient, sys.intern(unicodedata.normalize("NFC", stem)))
         if key in found:
             faults.append(InputError(path, "", "one file of that stem", f"a second beside {found[key].name}"))
         else:
             found[key] = path
     return found
+
+
+def _walk(folder: Path, inside: Path) -> Iterator[tuple[Path, str]]:
+    """(folder, name) of everything below a folder that is no folder itself, in order of names; hidden names left out.
+
+    Raises:
+        RefusedError: a link that leads out of `inside`.
+    """
+    with os.scandir(folder) as entries:
+        listed = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
+    for name, is_folder, is_link in listed:
+        if name.startswith("."):
+            continue
+        path = folder / name
+        if is_link and not _target(path).is_relative_to(inside):
+            raise RefusedError(f"{path}: a link to a place outside the data set is refused")
+        if is_folder:
+            yield from _walk(path, inside)
+        else:
+            yield folder, name
+
+
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except (OSError, RuntimeError) as error:
+        raise InputError(link, "", "a file", "a link that leads to itself") from error
 
 
 def check_data_set(raw: Path, watch: Callable[[Iterable[Pair]], Iterable[Pair]] = lambda pairs: pairs) -> DataSet:
@@ -185,7 +240,7 @@ def check_data_set(raw: Path, watch: Callable[[Iterable[Pair]], Iterable[Pair]] 
         try:
             pixels, image_repairs = read_grey(pair.image)
             size = ImageSize(*pixels.shape)
-            _, repairs = read_annotations(pair.annotation, pair.patient_id, size)
+            annotated, repairs = read_annotations(pair.annotation, pair.patient_id, size)
         except InputErrors as error:
             faults.extend(error.faults)
             continue
@@ -195,7 +250,7 @@ def check_data_set(raw: Path, watch: Callable[[Iterable[Pair]], Iterable[Pair]] 
         for counter in image_repairs:
             log.add(pair.image, "", counter)
         log.repairs.extend(repairs.repairs)
-        checked.append(CheckedPair(pair, size, image_repairs))
+        checked.append(CheckedPair(pair, size, image_repairs, annotated.is_pseudo))
     if faults:
         raise InputErrors(faults)
     return DataSet(root, tuple(checked), log)

@@ -15,14 +15,16 @@ from pathlib import Path
 
 import cv2
 
+from yolo_bones.claims import claim
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError
-from yolo_bones.files import refuse_to_overwrite, write_bytes
+from yolo_bones.files import refuse_to_overwrite, sweep_temporaries, write_bytes
 from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
 from yolo_bones.overlays import draw_overlay
 from yolo_bones.rle import ImageSize
 from yolo_bones.rle_table import open_rle_table
+from yolo_bones.watched_files import refuse_changed, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,9 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _draw(arguments: argparse.Namespace) -> int:
     if arguments.longest < 32:
         raise InputError("--longest", "", "at least 32 pixels", arguments.longest)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise InputError(arguments.out, "", "a folder", "a file")
+    claim(arguments.out)
+    sweep_temporaries(arguments.out, deep=False)
     table = open_rle_table(arguments.prediction)
     by_name = {path.name: path for path in find_images(arguments.images)}
     names = table.names()[: arguments.limit]
+    watch([arguments.prediction, *(by_name[name] for name in names if name in by_name)])
     for name in names:
         if name not in by_name:
             raise InputError(table.path, "image_name", f"in {arguments.images}", name)
@@ -56,6 +63,7 @@ def _draw(arguments: argparse.Namespace) -> int:
         if not done:
             raise InputError(by_name[name], "", "an image that can be drawn as PNG")
         write_bytes(_target(arguments.out, name), encoded.tobytes())
+    refuse_changed()
     say(f"{arguments.out}: {len(names)} pictures", arguments.quiet)
     return 0
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from yolo_bones.ballot_files import Weights, read_ballot_file, read_fraction, weights_by_bone, written_ballot
 from yolo_bones.bones import BONES
+from yolo_bones.claims import claim
 from yolo_bones.command_line import (
     USUAL_SIZE,
     add_size_arguments,
@@ -32,7 +33,7 @@ from yolo_bones.command_line import (
 )
 from yolo_bones.ensemble_fit import fit_ballot
 from yolo_bones.errors import InputError
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_beside, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, write_text
 from yolo_bones.manifest import build_manifest
 from yolo_bones.rle import ImageSize, RunLengthMasks
 from yolo_bones.rle_table import SUFFIX, ImageRows, RleTable, aligned_tables, open_rle_table, write_masks
@@ -40,6 +41,7 @@ from yolo_bones.soft import SoftRows, SoftTable
 from yolo_bones.soft_voting import SoftVoter
 from yolo_bones.staple import load_simpleitk, staple
 from yolo_bones.voting import Agreement, Ballot, Voter, ballot_of, count_pairs
+from yolo_bones.watched_files import refuse_changed, watch
 
 Decide = Callable[[tuple[ImageRows, ...], list[RunLengthMasks], Agreement], RunLengthMasks]
 
@@ -99,6 +101,7 @@ def _ensemble(arguments: argparse.Namespace) -> int:
         for rows, masks in progress(found, "voting", quiet=arguments.quiet):
             decided = decide(tuple(rows[place] for place in back), [masks[place] for place in back], agreement)
             yield rows[0].image_name, decided
+        refuse_changed()
 
     count = write_masks(arguments.out, images())
     counters = {name: dict(table.counters) for name, table in zip(names, tables, strict=True) if table.counters}
@@ -130,9 +133,10 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
         outputs["weights"] = out.with_name(f"{out.stem}.weights.yaml")
     sources = [*arguments.models, arguments.fit_weights, arguments.patients, arguments.class_weights]
     refuse_inputs(outputs.values(), sources)
+    claim(*outputs.values())
     for target in outputs.values():
         refuse_to_overwrite(target, arguments.overwrite)
-    sweep_beside(*outputs.values())
+    watch(sources)
     return outputs
 
 

@@ -70,7 +70,7 @@ class MachineError(YoloBonesError):
 
 def one_line(value: object, limit: int = 80) -> str:
     """Show any value on one line of at most `limit` characters, control characters escaped."""
-    text = value if isinstance(value, str) else repr(value)
+    text = (value if isinstance(value, str) else repr(value))[: limit + 1]
     # A Korean heading should be readable; what a terminal cannot show is escaped.
     text = "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in text)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -16,13 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolo_bones.bones import BONES
+from yolo_bones.claims import claim
 from yolo_bones.command_line import add_size_arguments, progress, run_command, say, size_source
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_beside, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, write_text
 from yolo_bones.image_table import patients_of_images, read_patients
 from yolo_bones.metrics import DiceScores, dice_per_channel
 from yolo_bones.rle_table import RleTable, SizeOf, aligned_masks, open_rle_table
 from yolo_bones.slices import MetadataColumn, cut, patients_needed, read_metadata_column
+from yolo_bones.watched_files import refuse_changed, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,15 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     sources = [arguments.prediction, arguments.truth, arguments.patients, *(path for path, _ in arguments.by)]
     refuse_inputs([arguments.per_image, arguments.json], sources)
+    claim(arguments.per_image, arguments.json)
     if arguments.per_image is not None:
         refuse_to_overwrite(arguments.per_image, arguments.overwrite)
-        sweep_beside(arguments.per_image)
+    watch(sources)
     columns, patients = _read_metadata(arguments)
     prediction, truth = open_rle_table(arguments.prediction), open_rle_table(arguments.truth)
     scores = score_tables(prediction, truth, size_source(arguments), arguments.quiet)
     if patients is not None:
         patients = patients_of_images(arguments.patients, patients, scores.per_image)
     slicings = [cut(column, list(scores.per_image), patients) for column in columns]
+    refuse_changed()
     counters = dict(prediction.counters + truth.counters)
     for name, count in counters.items():
         say(f"mended {count} x {name}", arguments.quiet)

@@ -8,6 +8,9 @@ wrists, places and sizes of hands, grey levels, and how far the images of --test
 real hands stand beside those of the set. Masks of --test come from --pred; without it from `test_truth.csv` beside the
 folder or annotations in it; else they are predicted with the shipped weights, into DIR/test_pred.csv.
 
+DIR/explore.html shows figures and sheets, and image by image with all outlines those that a sheet shows; their pictures
+lie in DIR/explore_files where they are too many to lie inside.
+
 Predictions differ from annotations by themselves, most in sizes and overlaps of small bones; a shift of grey levels,
 places and poses is the images'.
 
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from yolo_bones import __version__
+from yolo_bones.claims import claim
 from yolo_bones.command_line import EXIT_INTERRUPTED, count_argument, progress, run_command, say
 from yolo_bones.data_set import find_root
 from yolo_bones.errors import InputError, InputErrors, RefusedError, YoloBonesError
@@ -43,10 +47,17 @@ from yolo_bones.exploration.sources import (
 )
 from yolo_bones.exploration.summary import summary_of
 from yolo_bones.files import sweep_temporaries, write_text
+from yolo_bones.page.exploration_page import exploration_head, exploration_sources, shown_images
+from yolo_bones.page.page_files import check_page_place, pictures_beside
+from yolo_bones.page_options import PageOptions, make_page
 from yolo_bones.parallel import ToldFault, work_in_order
-from yolo_bones.resumable import PartFolder
+from yolo_bones.resumable import MADE, PartFolder
+from yolo_bones.truth_sources import TruthSource
+from yolo_bones.watched_files import refuse_changed, watch
 
 RECORD: Final = "explore.json"
+PAGE: Final = "explore.html"
+PAGE_PICTURES: Final = pictures_beside(Path(PAGE)).name
 PREDICTED: Final = "test_pred.csv"
 PREDICTED_MANIFEST: Final = "test_pred.manifest.json"
 PARTS: Final = ".parts"
@@ -56,7 +67,7 @@ SHIPPED: Final = "predictions of the shipped weights"
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(prog="python -m yolo_bones.explore_points", description=__doc__.split("\n")[0])
-    parser.add_argument("raw", type=Path, metavar="RAW", help="folder with DCM/ and outputs_json/, or with train/")
+    parser.add_argument("raw", type=Path, metavar="RAW", help="folder or .zip with DCM/ and outputs_json/")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for pictures and explore.json")
     parser.add_argument("--test", type=Path, metavar="DIR", help="images to compare with, searched recursively")
     parser.add_argument("--pred", type=Path, metavar="FILE", help="CSV or parquet with the masks of --test")
@@ -80,25 +91,45 @@ def _explore(arguments: argparse.Namespace) -> int:
     _check_out(arguments)
     train, test = annotated_side(arguments.raw), _test_side(arguments)
     sides = [train] if test is None else [train, test]
+    for side in sides:
+        watch(
+            [
+                None if side.masks_from == SHIPPED else side.table,
+                *(path for one in side.images for path in (one.image, one.annotation)),
+            ]
+        )
     pictures = [f"{name}.png" for name in (*FIGURES, *SHEETS)]
-    parts = _open_parts(arguments, sides, [RECORD, *pictures, PREDICTED, PREDICTED_MANIFEST])
+    parts = _open_parts(arguments, sides, [PAGE_PICTURES, PAGE, *pictures, PREDICTED, PREDICTED_MANIFEST, RECORD])
     if test is not None and test.masks_from == SHIPPED:
         _predict(arguments)
     found = _measure_all(arguments, sides, parts)
     sheets = list_sheets(found, arguments.tiles)
     record = shortened({**explored(found, {side.name: side.masks_from for side in sides}), "sheets": sheets})
-    drawn = list(progress(draw_figures(record, out), "figures", len(FIGURES), arguments.quiet, "figure"))
+    made = parts.made
+    drawn = list(progress(draw_figures(record, made), "figures", len(FIGURES), arguments.quiet, "figure"))
     for name, tiles in progress(record["sheets"].items(), "sheets", len(record["sheets"]), arguments.quiet, "sheet"):
         side = sides[-1] if name == "sheet_test" else train
-        write_sheet(out / f"{name}.png", SHEETS[name], tiles, side.read(_chosen(side, tiles)))
+        write_sheet(made / f"{name}.png", SHEETS[name], tiles, side.read(_chosen(side, tiles)))
         drawn.append(f"{name}.png")
-    write_text(out / RECORD, as_text(record))
-    parts.remove()
+    _write_page(arguments, record, sides, [made / name for name in drawn])
+    write_text(made / RECORD, as_text(record))
+    refuse_changed()
+    parts.publish(out)
     print(summary_of(record))
     for name, count in record["sides"][TRAIN]["repairs"].items():
         say(f"mended {count} x {name}", arguments.quiet)
-    say(f"{out}: {RECORD} and {len(drawn)} pictures", arguments.quiet)
+    say(f"{out}: {RECORD}, {PAGE} and {len(drawn)} pictures", arguments.quiet)
     return 0
+
+
+def _write_page(
+    arguments: argparse.Namespace, record: dict[str, Any], sides: Sequence[Side], pictures: Sequence[Path]
+) -> None:
+    """The page to look at, for which the pictures must be there."""
+    head = exploration_head(arguments.raw.resolve().name, record, sides, pictures)
+    shown = shown_images(record["sheets"])
+    options = PageOptions(pictures[0].parent / PAGE, workers=max(1, arguments.workers), quiet=arguments.quiet)
+    make_page(options, head, exploration_sources(shown, sides), len(shown))
 
 
 def _test_side(arguments: argparse.Namespace) -> Side | None:
@@ -114,7 +145,7 @@ def _test_side(arguments: argparse.Namespace) -> Side | None:
     if table is None and (folder / "outputs_json").is_dir():
         return annotated_side(folder, TEST)
     if table is None:
-        return image_side(folder, arguments.out / PREDICTED, SHIPPED)
+        return image_side(folder, _predicted_table(arguments), SHIPPED)
     side = image_side(folder, table, "predictions" if arguments.pred else f"{table.name}, found beside the images")
     if others := check_table(side):
         say(f"{table}: {others} images of it are not in {folder}; left out", arguments.quiet)
@@ -132,6 +163,9 @@ def _check_out(arguments: argparse.Namespace) -> None:
             raise RefusedError(f"{out}: lies in the source data {source}, which is never changed")
     if arguments.pred is not None and arguments.pred.resolve() == target / PREDICTED:
         raise RefusedError(f"{arguments.pred}: is a name that this command writes; give the file another one")
+    claim(out)
+    # Whether there is an earlier exploration is asked later, of all files together.
+    check_page_place(out / PAGE, [arguments.pred], overwrite=True)
 
 
 def _open_parts(arguments: argparse.Namespace, sides: Sequence[Side], products: Sequence[str]) -> PartFolder:
@@ -143,18 +177,24 @@ def _open_parts(arguments: argparse.Namespace, sides: Sequence[Side], products: 
         raise RefusedError(f"{out}: holds {', '.join(present)} without {RECORD}; give a folder of its own")
     if present and not arguments.overwrite and not marker.exists():
         raise RefusedError(f"{out}: holds {RECORD} already; give --overwrite to replace it")
-    if arguments.overwrite:
-        for name in present:
-            (out / name).unlink()
-    settings = {"command": "explore_points", "version": __version__, "input": fingerprint_of(sides, out / PREDICTED)}
-    parts = PartFolder(out / PARTS, settings, fresh=arguments.overwrite)
+    settings = {
+        "command": "explore_points",
+        "version": __version__,
+        "input": fingerprint_of(sides, _predicted_table(arguments)),
+    }
+    parts = PartFolder(out / PARTS, settings, fresh=arguments.overwrite, products=products)
     sweep_temporaries(out)
     return parts
 
 
+def _predicted_table(arguments: argparse.Namespace) -> Path:
+    """Where predictions are written, until all is there."""
+    return Path(arguments.out / PARTS / MADE / PREDICTED)
+
+
 def _predict(arguments: argparse.Namespace) -> None:
     """Masks of the test side; what an interrupted run of these very images wrote is kept."""
-    table: Path = arguments.out / PREDICTED
+    table = _predicted_table(arguments)
     if table.exists():
         return
     say(
@@ -164,7 +204,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     # Loads nothing heavy, but a user who gives masks should not need its libraries.
     from yolo_bones import export_rle
 
-    mode = ["--overwrite" if arguments.overwrite else "--resume", *(["--quiet"] if arguments.quiet else [])]
+    mode = ["--resume", *(["--quiet"] if arguments.quiet else [])]
     code = export_rle.main(["--source", str(arguments.test), "--out", str(table), *mode])
     if code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
@@ -191,7 +231,7 @@ def _measure_all(arguments: argparse.Namespace, sides: Sequence[Side], parts: Pa
     faults: list[InputError] = []
     for side in sides:
         todo = [listed for listed in side.images if not parts.has(f"{side.name}/{listed.image.name}")]
-        measured = work_in_order(measure_source, side.read(todo, faults), arguments.workers)
+        measured = work_in_order(measure_source, side.read(todo, faults), arguments.workers, _name)
         for result in progress(measured, f"measuring {side.name}", len(todo), arguments.quiet):
             if isinstance(result, ImageMeasures):
                 parts.write(f"{side.name}/{result.image}", result.as_part())
@@ -205,6 +245,10 @@ def _measure_all(arguments: argparse.Namespace, sides: Sequence[Side], parts: Pa
         )
         for side in sides
     }
+
+
+def _name(source: TruthSource) -> str:
+    return source.image.name
 
 
 def _chosen(side: Side, tiles: Sequence[dict[str, Any]]) -> list[Listed]:

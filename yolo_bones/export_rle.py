@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolo_bones.claims import claim
 from yolo_bones.coco import result_records
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError, InputErrors, RefusedError
@@ -32,6 +33,7 @@ from yolo_bones.manifest import build_manifest
 from yolo_bones.resumable import PartFolder
 from yolo_bones.rle import ImageSize, row_texts_to_masks
 from yolo_bones.rle_table import SOFT_SUFFIX, write_rle_table
+from yolo_bones.watched_files import refuse_changed, watch
 
 if TYPE_CHECKING:
     from yolo_bones.detector.prediction import Predictor
@@ -63,12 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     outputs = _outputs(arguments)
+    claim(*outputs.values(), arguments.soft)
+    sweep_beside(_parts_folder(arguments.out))
     unfinished = _parts_folder(arguments.out).exists()
     _check_soft(arguments, unfinished)
     for target in outputs.values():
         refuse_to_overwrite(target, arguments.overwrite or (arguments.resume and unfinished))
-    sweep_beside(*outputs.values())
     images = find_images(arguments.source)
+    watch(images)
     _check_headers(images)
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
@@ -91,6 +95,9 @@ def _export(arguments: argparse.Namespace) -> int:
     warnings = warnings_of(arguments, weights, looking, merging, say)
     parts = _open_parts(arguments, settings)
     counters = _predict_all(arguments, Predictor(detector, looking, merging, arguments.soft), images, parts)
+    refuse_changed()
+    if arguments.soft is not None:
+        _remove_others(arguments.soft, {f"{path.name}{SOFT_SUFFIX}" for path in images})
     counts = _write_outputs(outputs, images, parts)
     manifest = build_manifest(
         "export_rle",
@@ -132,8 +139,12 @@ def _check_soft(arguments: argparse.Namespace, unfinished: bool) -> None:
         raise RefusedError(f"{folder}: holds {others[0]}, which is no soft channel; give a folder of its own")
     if any(folder.iterdir()) and not (arguments.overwrite or (arguments.resume and unfinished)):
         raise RefusedError(f"{folder}: holds soft channels already; give --overwrite to replace them")
-    if arguments.overwrite:
-        for path in folder.iterdir():
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    """Soft channels of an earlier run's images, once all of this one's are there."""
+    for path in sorted(folder.iterdir()):
+        if path.name not in kept and path.suffix == SOFT_SUFFIX:
             path.unlink()
 
 

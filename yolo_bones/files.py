@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
-from yolo_bones.errors import MachineError, RefusedError
+from yolo_bones.errors import InputError, MachineError, RefusedError
 
 try:
     import fcntl
@@ -18,7 +20,20 @@ except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_MARK = ".tmp-"
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+HOLDING = ".held"
+"""In a temporary folder: locked by whoever fills it."""
+AT_WORKING_FOLDER: Final = -100
+RENAME_EXCHANGE: Final = 2
+UNWRITABLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+)
 
 
 @contextlib.contextmanager
@@ -82,13 +97,14 @@ def write_text(target: Path, content: str) -> None:
     write_bytes(target, content.encode("utf-8"))
 
 
-def sweep_temporaries(folder: Path) -> int:
-    """Remove what an interrupted earlier run left below `folder`; returns how many files that were."""
-    return _sweep(folder.rglob(f".*{TEMPORARY_MARK}*"))
+def sweep_temporaries(folder: Path, *, deep: bool = True) -> int:
+    """Remove what interrupted earlier runs left in `folder`, or anywhere below it; returns how many that were."""
+    pattern = f".*{TEMPORARY_MARK}*"
+    return _sweep(folder.rglob(pattern) if deep else folder.glob(pattern))
 
 
 def sweep_beside(*targets: Path) -> int:
-    """Remove what interrupted earlier runs left of just these files; returns how many files that were."""
+    """Remove what interrupted earlier runs left of just these; returns how many files and folders that were."""
     return sum(
         _sweep(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}{TEMPORARY_MARK}"))
         for target in targets
@@ -96,11 +112,102 @@ def sweep_beside(*targets: Path) -> int:
     )
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it; its name goes first and at once, so that nobody finds half of it."""
+    gone = _put_aside(folder)
+    shutil.rmtree(folder if gone is None else gone, ignore_errors=True)
+
+
+def _put_aside(folder: Path) -> Path | None:
+    """Give a folder a name that is swept; None where that cannot be, or it is not there."""
+    gone = folder.with_name(f".{folder.name}{TEMPORARY_MARK}gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    try:
+        folder.rename(gone)
+    except OSError:
+        return None
+    return gone
+
+
+@contextlib.contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Make a folder beside `target` for files that shall get that name together; `move_folder` gives it to them.
+
+    What is still there in the end is removed, as is what killed earlier runs left.
+
+    Raises:
+        MachineError: the place cannot be written.
+    """
+    with machine_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep_beside(target)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}{TEMPORARY_MARK}", dir=target.parent))
+    try:
+        with (folder / HOLDING).open("wb") as held:
+            _hold(held.fileno())
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def private_folder(prefix: str) -> Path:
+    """Make a folder for this process in the system's place for temporary files; what killed processes left is swept.
+
+    Args:
+        prefix: of its name.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        if (folder / HOLDING).is_file() and not _is_being_written(folder / HOLDING):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    held = os.open(folder / HOLDING, os.O_WRONLY | os.O_CREAT)
+    _hold(held)  # for as long as the process lives
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def move_folder(folder: Path, target: Path) -> None:
+    """Give a folder its final name; what had that name is removed, where the system can in the same instant."""
+    with machine_errors(target):
+        (folder / HOLDING).unlink(missing_ok=True)
+        folder.chmod(0o777 & ~_umask())
+        if not target.is_dir() or target.is_symlink():
+            target.unlink(missing_ok=True)
+            folder.rename(target)
+        elif _exchange(folder, target):
+            remove_folder(folder)
+        else:
+            gone = _put_aside(target)
+            folder.rename(target)
+            if gone is not None:
+                shutil.rmtree(gone, ignore_errors=True)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two paths change their names in one instant, where the system can: Linux, most file systems."""
+    import ctypes
+
+    try:
+        exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = os.fsencode(first), os.fsencode(second)
+    return bool(exchange(AT_WORKING_FOLDER, names[0], AT_WORKING_FOLDER, names[1], RENAME_EXCHANGE) == 0)
+
+
 def _sweep(candidates: Iterable[Path]) -> int:
-    leftovers = [path for path in list(candidates) if path.is_file() and not _is_being_written(path)]
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
+    count = 0
+    for path in list(candidates):
+        if path.is_dir() and not path.is_symlink():
+            if _is_being_written(path / HOLDING):
+                continue
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and not _is_being_written(path):
+            path.unlink(missing_ok=True)
+        else:
+            continue
+        count += 1
+    return count
 
 
 def _hold(descriptor: int) -> None:
@@ -131,12 +238,19 @@ def refuse_to_overwrite(target: Path, overwrite: bool) -> None:
 
 
 def refuse_inputs(targets: Iterable[Path | None], sources: Iterable[Path | None]) -> None:
-    """Raise `RefusedError` when something to be written is something that is read, or two outputs are one file."""
+    """Look at all names before anything is computed.
+
+    Raises:
+        InputError: a file is to be written where a folder is.
+        RefusedError: something to be written is something that is read, or two outputs are one file.
+    """
     read = {source.resolve() for source in sources if source is not None}
     written: set[Path] = set()
     for target in targets:
         if target is None:
             continue
+        if target.is_dir():
+            raise InputError(target, "", "a file name to write", "a folder")
         place = target.resolve()
         if place in read:
             raise RefusedError(f"{target}: is an input, which is never changed; write to another name")

@@ -78,6 +78,7 @@ class FoldPlan:
         export: further options of `export_rle`.
         tested: whether there are test images.
         metadata, stratify: table of patients and those of its columns that folds are dealt by, beside the wrist.
+        pseudo: data set of pseudo-labels that train in every fold, or None.
     """
 
     out: Path
@@ -90,6 +91,7 @@ class FoldPlan:
     tested: bool
     metadata: Path | None = None
     stratify: tuple[str, ...] = ()
+    pseudo: Path | None = None
 
     @property
     def models(self) -> tuple[FoldModel, ...]:

@@ -16,7 +16,7 @@ from yolo_bones import export_rle
 from yolo_bones.annotated_hand import wrist_of_image
 from yolo_bones.annotations import read_annotations
 from yolo_bones.command_line import progress
-from yolo_bones.data_set import Pair
+from yolo_bones.data_set import Pair, find_pairs, find_root
 from yolo_bones.files import replacing, write_text
 from yolo_bones.fold_plan import FoldModel, FoldPlan, data_yaml_text, export_device, training_settings
 from yolo_bones.image_files import read_image_size
@@ -76,7 +76,15 @@ class FoldRun:
         files = [path for pair in self.pairs for path in (pair.image, pair.annotation)]
         deal = {"folds": self.plan.folds, "seed": self.plan.split_seed, **self.plan.strata_settings()}
         settings = {"input": fingerprint_of(files, self.root), **deal}
-        return settings if fold is None else {**settings, "fold": fold}
+        return settings if fold is None else {**settings, "fold": fold, **self._pseudo_settings()}
+
+    def _pseudo_settings(self) -> dict[str, Any]:
+        """What tells one set of pseudo-labels from another; nothing without any."""
+        if self.plan.pseudo is None:
+            return {}
+        root = find_root(self.plan.pseudo)
+        pairs = find_pairs(root, [])
+        return {"pseudo": fingerprint_of((path for pair in pairs for path in (pair.image, pair.annotation)), root)}
 
 
 def make_truth(run: FoldRun) -> None:
@@ -94,6 +102,8 @@ def make_data(run: FoldRun, fold: int) -> None:
     options = ["--folds", str(plan.folds), "--fold", str(fold), "--seed", str(plan.split_seed)]
     if plan.metadata is not None and plan.stratify:
         options += ["--metadata", str(plan.metadata), "--stratify", ",".join(plan.stratify)]
+    if plan.pseudo is not None:
+        options += ["--pseudo", str(plan.pseudo)]
     report = folder / "report.json"
     step = Step(f"fold{fold}/data", f"fold {fold}: data set", run.data_settings(fold), (report,), kept=report)
     run.runner.run(step, partial(_convert, run, step.label, points_to_yolo.main, folder, options))

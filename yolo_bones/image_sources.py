@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.image_files import SUFFIXES, check_image_name
+
+MOST_OF_PATIENT: Final = 8
+"""Images in one folder; a folder with more is no patient's."""
 
 
 def find_images(source: Path) -> list[Path]:
@@ -31,10 +35,25 @@ def find_images(source: Path) -> list[Path]:
         check_image_name(path)
         other = first.setdefault(path.name, path)
         if other is not path:
-            faults.append(InputError(path, "", "a base name that no other image has", f"the name of {other}"))
+            got = f"the name of {other.parent.name}/{other.name}"
+            faults.append(InputError(path, "", "a base name that no other image has", got))
     if faults:
         raise InputErrors(faults)
     return images
+
+
+def patients_of_folders(source: Path, images: Iterable[Path]) -> dict[str, str]:
+    """Image name -> patient, of the images that lie in a folder of a patient below the source.
+
+    Args:
+        source: as given to `find_images`.
+        images: that it found.
+    """
+    by_folder: dict[str, list[str]] = {}
+    for path in images:
+        if path.parent != source and path != source:
+            by_folder.setdefault(path.parent.name, []).append(path.name)
+    return {name: folder for folder, names in by_folder.items() if len(names) <= MOST_OF_PATIENT for name in names}
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -17,6 +17,9 @@ from yolo_bones.errors import InputError, InputErrors
 KEY_COLUMNS: Final = ("image_name", "patient", "ID")
 """Columns that can join a table to images; the first that a table has is used."""
 BYTE_ORDER_MARK: Final = "\ufeff"
+OTHER_SIGNS: Final = {";": "semicolons", "\t": "tabs", "|": "upright strokes"}
+"""That other programs put between cells."""
+MOST_COLUMNS: Final = 1_000
 ZIP_MAGIC: Final = b"PK\x03\x04"
 
 
@@ -127,6 +130,8 @@ def read_table(path: Path) -> Table:
             where, line = TableRow(line, cells), reader.line_num + 1
             if not cells:
                 continue
+            if header is None and len(cells) > MOST_COLUMNS:
+                raise InputError(f"{path}:{where.line}", "", f"at most {MOST_COLUMNS} columns", len(cells))
             _check_readable(path, header or cells, where)
             if header is None:
                 header = cells
@@ -138,6 +143,10 @@ def read_table(path: Path) -> Table:
         raise InputError(f"{path}:{line}", "", "a well-formed CSV row", str(error)) from error
     if header is None:
         raise InputError(f"{path}:1", "", "a header", "none")
+    parted = next((sign for sign in OTHER_SIGNS if len(header) == 1 and sign in header[0]), None)
+    if parted is not None:
+        expected = "a CSV file with commas between its cells (save it so, or replace them)"
+        raise InputError(f"{path}:1", "", expected, OTHER_SIGNS[parted])
     if faults:
         raise InputErrors(faults)
     return Table(path, header, rows)
@@ -162,7 +171,7 @@ def _opened(path: Path) -> io.StringIO:
 
 def _check_readable(path: Path, header: Sequence[str], row: TableRow) -> None:
     for place, cell in enumerate(row.cells):
-        if any("\udc80" <= character <= "\udcff" for character in cell):
+        if not cell.isascii() and any("\udc80" <= character <= "\udcff" for character in cell):
             # One such cell means another encoding, so the first is enough.
             column = header[place] if place < len(header) and header is not row.cells else f"column {place + 1}"
             raise InputError(f"{path}:{row.line}", column, "UTF-8 text", cell)

@@ -29,6 +29,8 @@ FOREARM_SHAFT_FROM: Final = 1.3
 """The forearm's shaft begins so many widths of its wrist end from that end."""
 LEAST_FOREARM_SHAFT: Final = 0.5
 """In widths of its wrist end; of a shorter piece of shaft no direction is taken."""
+LEAST_UNCUT_PX: Final = 1.0
+"""Of a forearm bone beyond the image's edge; there is less where the edge cuts its wrist end as well."""
 
 Segment = NDArray[np.float64]
 """(2, 2) both ends, (x, y)."""
@@ -151,8 +153,11 @@ def forearm_axis(outline: Outline, wrist: Values) -> ShaftAxis | None:
     axis = main_axis(outline.points).turned(outline.points.mean(axis=0) * 2.0 - wrist)
     for _ in range(AXIS_ROUNDS):
         along = axis.along(outline.points)
-        wide = greatest_width(outline.points, axis, from_place=_uncut_from(outline, along)).value
-        low, high = _uncut_from(outline, along), float(along.max()) - FOREARM_SHAFT_FROM * wide
+        low, end = _uncut_from(outline, along), float(along.max())
+        if end - low < LEAST_UNCUT_PX:
+            return None
+        wide = greatest_width(outline.points, axis, from_place=low).value
+        high = end - FOREARM_SHAFT_FROM * wide
         if high - low < LEAST_FOREARM_SHAFT * wide:
             return None
         axis = _through_middles(outline.points, axis, low, high)

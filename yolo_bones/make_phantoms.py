@@ -15,20 +15,19 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 
 from yolo_bones import __version__
+from yolo_bones.claims import claim
 from yolo_bones.command_line import count_argument, image_size_argument, progress, run_command, say, share_argument
-from yolo_bones.errors import InputError, MachineError, RefusedError
-from yolo_bones.files import sweep_temporaries, write_text
+from yolo_bones.errors import InputError, RefusedError
+from yolo_bones.files import TEMPORARY_MARK, remove_folder, sweep_temporaries, write_text
+from yolo_bones.parallel import work_in_order
 from yolo_bones.phantom.metadata_table import row_count, write_metadata_table
 from yolo_bones.phantom.patients import image_names, write_patient
 from yolo_bones.phantom.planted_errors import plan_errors
@@ -86,14 +85,17 @@ def _make(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     plan_errors(settings)
     out: Path = arguments.out
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "", "a folder", "a file")
+    claim(out)
     parts = _open_parts(out, settings)
     if parts is None:
         say(f"{out}: holds exactly these phantoms already", arguments.quiet)
         return 0
-    sweep_temporaries(out)
     numbers = range(1, settings.total + 1)
     todo = [number for number in numbers if not _is_done(out, settings, parts, number)]
-    jobs = _run_jobs(settings, out, parts, todo, max(1, arguments.workers))
+    work = partial(_write_one, settings, out, parts)
+    jobs = work_in_order(work, todo, arguments.workers, named=patient_name)
     for _ in progress(jobs, "phantoms", len(todo), arguments.quiet, unit="patient"):
         pass
     _write_truth(out / "train_truth.csv", parts, numbers[: settings.patients])
@@ -154,9 +156,9 @@ def _json(content: object) -> str:
 
 def _open_parts(out: Path, settings: PhantomSettings) -> PartFolder | None:
     """Patients done so far, or None when `out` is finished; refuses a folder that holds anything else."""
-    if out.exists() and not out.is_dir():
-        raise InputError(out, "", "a folder", "a file")
     report, parts = out / "report.json", out / ".parts"
+    if report.exists() or parts.exists():
+        sweep_temporaries(out)
     if report.exists():
         try:
             found = json.loads(report.read_text(encoding="utf-8"))
@@ -166,8 +168,10 @@ def _open_parts(out: Path, settings: PhantomSettings) -> PartFolder | None:
         if not isinstance(found, dict) or {name: found.get(name) for name in wanted} != wanted:
             raise RefusedError(f"{out}: holds phantoms of other settings; give another folder or remove it")
         _refuse_if_damaged(out, settings)
+        remove_folder(parts)
         return None
-    if not parts.exists() and out.exists() and any(out.iterdir()):
+    others = [path for path in out.iterdir() if TEMPORARY_MARK not in path.name] if out.exists() else []
+    if others and not parts.exists():
         raise RefusedError(f"{out}: is not empty and holds no unfinished run; give another folder")
     return PartFolder(parts, settings.as_record(), way_out="repeat that command, give another folder or remove it")
 
@@ -202,19 +206,6 @@ def _is_done(out: Path, settings: PhantomSettings, parts: PartFolder, number: in
 
 def _key(number: int) -> str:
     return f"{number:06d}"
-
-
-def _run_jobs(settings: PhantomSettings, out: Path, parts: PartFolder, todo: list[int], workers: int) -> Iterator[int]:
-    if workers == 1:
-        yield from (_write_one(settings, out, parts, number) for number in todo)
-        return
-    try:
-        # Spawned, not forked: a fork after OpenCV has started threads can hang.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(_write_one, repeat(settings), repeat(out), repeat(parts), todo)
-    except BrokenProcessPool as error:
-        reason = "a worker was killed, perhaps for want of memory"
-        raise MachineError(f"{out}: {reason}; the same command goes on, with fewer --workers") from error
 
 
 def _write_one(settings: PhantomSettings, out: Path, parts: PartFolder, number: int) -> int:

@@ -26,6 +26,7 @@ import cv2
 
 from yolo_bones import __version__
 from yolo_bones.bone_measurements import MeasuredHand, Measurement, Omission, in_millimetres, measure_hand_masks
+from yolo_bones.claims import claim
 from yolo_bones.command_line import (
     USUAL_SIZE,
     add_size_arguments,
@@ -36,7 +37,7 @@ from yolo_bones.command_line import (
     size_source,
 )
 from yolo_bones.errors import InputError
-from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_beside, write_bytes, write_text
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, replacing, sweep_temporaries, write_bytes, write_text
 from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
 from yolo_bones.image_table import patients_of_images, read_patients
@@ -45,6 +46,7 @@ from yolo_bones.parallel import work_in_order
 from yolo_bones.pixel_spacing import SpacingColumn, spacing_argument_value, spacings_of_images
 from yolo_bones.rle import RunLengthMasks
 from yolo_bones.rle_table import aligned_tables, open_rle_table
+from yolo_bones.watched_files import refuse_changed, watch
 
 HEADER = ("image_name", "bone", "measurement", "value", "unit")
 DIGITS = 4
@@ -173,14 +175,23 @@ def _check_arguments(arguments: argparse.Namespace) -> dict[str, tuple[Path, Pat
         pictures = {path.name: (path, arguments.draw / _picture_name(path.name)) for path in images}
     targets = [arguments.csv, arguments.json, *(target for _, target in pictures.values())]
     refuse_inputs(targets, [arguments.prediction, arguments.against, arguments.patients, table, *images])
+    claim(arguments.csv, arguments.json, arguments.draw)
+    if arguments.draw is not None and arguments.draw.is_dir():
+        sweep_temporaries(arguments.draw, deep=False)
+    watch(
+        [arguments.prediction, arguments.against, arguments.patients, table, *(path for path, _ in pictures.values())]
+    )
     for target in (target for target in targets if target is not None):
         refuse_to_overwrite(target, arguments.overwrite)
-        sweep_beside(target)
     return pictures
 
 
 def _picture_name(image_name: str) -> str:
     return image_name if image_name.endswith(".png") else f"{image_name}.png"
+
+
+def _name(item: _Item) -> str:
+    return item.name
 
 
 def _measured(arguments: argparse.Namespace, pictures: Mapping[str, tuple[Path, Path]]) -> Iterator[MeasuredImage]:
@@ -197,7 +208,8 @@ def _measured(arguments: argparse.Namespace, pictures: Mapping[str, tuple[Path, 
             reference = masks[1] if others else None
             yield _Item(name, masks[0], reference, spacings.get(name), pictures.get(name))
 
-    yield from work_in_order(_measure_item, items(), arguments.workers)
+    yield from work_in_order(_measure_item, items(), arguments.workers, _name)
+    refuse_changed()
     for name, count in sum((one.counters for one in (table, *others)), Counter[str]()).items():
         say(f"mended {count} x {name}", arguments.quiet)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -70,10 +71,61 @@ def mend_points(points: Points, size: ImageSize) -> tuple[IntegerPoints, Counter
     if len(whole) > 1 and (whole[0] == whole[-1]).all():
         repairs["closing_point"] += 1
         whole = whole[:-1]
-    different = len(np.unique(whole, axis=0))
+    different = len(np.unique(whole[:, 1].astype(np.int64) * (size.width + 1) + whole[:, 0]))
     if different < 3:
         raise ValueError(f"points|at least 3 different points|{different}")
     return whole, +repairs
+
+
+def good_outlines(
+    drawn: Sequence[Sequence[Sequence[float]]], size: ImageSize, most_points: int
+) -> list[IntegerPoints | None]:
+    """Outlines with which `mend_points` would find nothing to mend; None in the place of each other one.
+
+    All at once: numpy's fixed cost per call would be most of the time for the 29 small outlines of an image.
+
+    Args:
+        drawn: (x, y) of each point of each outline, finite.
+        size: of the image.
+        most_points: outlines of more are not looked at.
+    """
+    good: list[IntegerPoints | None] = [None] * len(drawn)
+    chosen = [place for place, outline in enumerate(drawn) if 3 <= len(outline) <= most_points]
+    if not chosen:
+        return good
+    counts = np.array([len(drawn[place]) for place in chosen])
+    starts = np.cumsum(counts) - counts
+    points = np.array([point for place in chosen for point in drawn[place]], dtype=np.float64)
+    limit = np.array([size.width - 1, size.height - 1], dtype=np.float64)
+    # From the last point of an outline to its first as well: it may not be closed by hand.
+    following = np.roll(points, -1, axis=0)
+    following[starts + counts - 1] = points[starts]
+    bad = ((points < 0.0) | (points > limit) | (points != np.floor(points))).any(axis=1)
+    bad |= (points == following).all(axis=1)
+    sound = ~np.logical_or.reduceat(bad, starts)
+    rings = shapely.linearrings(points, indices=np.repeat(np.arange(len(chosen)), counts))
+    sound &= shapely.is_valid(shapely.polygons(rings))
+    for place, start, count, is_sound in zip(chosen, starts, counts, sound, strict=True):
+        if is_sound:
+            good[place] = points[start : start + count].astype(np.int32)
+    return good
+
+
+def on_one_line(points: IntegerPoints) -> bool:
+    """Whether all points lie on one straight line."""
+    away = points.astype(np.int64) - points[0]
+    farthest = away[np.abs(away).max(axis=1).argmax()]
+    return not (away[:, 0] * farthest[1] != away[:, 1] * farthest[0]).any()
+
+
+def most_edges_of_row(points: IntegerPoints) -> int:
+    """The most edges of an outline that any one row of pixels meets."""
+    following = np.roll(points[:, 1], -1)
+    low, high = np.minimum(points[:, 1], following), np.maximum(points[:, 1], following)
+    top = int(low.min())
+    rows = int(high.max()) - top + 2
+    begun = np.bincount(low - top, minlength=rows) - np.bincount(high - top + 1, minlength=rows)
+    return int(np.cumsum(begun).max())
 
 
 def is_simple(points: IntegerPoints) -> bool:

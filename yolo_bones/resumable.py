@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from yolo_bones.errors import RefusedError
-from yolo_bones.files import write_text
+from yolo_bones.files import machine_errors, move_folder, remove_folder, write_text
+
+MADE: Final = "made"
+READY: Final = "ready"
+"""The part that says what was made, once all is."""
+UNPUBLISHED: Final = ".unpublished"
+"""In a folder that was made and has not got its name yet."""
 
 
 class PartFolder:
@@ -19,6 +25,7 @@ class PartFolder:
         settings: what the work is made from; parts of other settings are refused.
         fresh: forget what is there.
         way_out: what the user can do about an unfinished run of other settings.
+        products: names that `publish` gives, in its order.
     """
 
     def __init__(
@@ -27,8 +34,10 @@ class PartFolder:
         settings: dict[str, Any],
         fresh: bool = False,
         way_out: str = "repeat that command, or give --overwrite to start anew",
+        products: Sequence[str] = (),
     ) -> None:
         self.folder = folder
+        self.products = tuple(products)
         marker = folder / "settings.json"
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
         if fresh:
@@ -53,7 +62,42 @@ class PartFolder:
 
     def remove(self) -> None:
         """Forget all parts, once the whole is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
+
+    @property
+    def made(self) -> Path:
+        """Where files are made that shall get their names together, in the end; see `publish`."""
+        return self.folder / MADE
+
+    def publish(self, out: Path) -> None:
+        """Give what was made its names in `out`, then forget all parts. Interrupted, it goes on when called again.
+
+        Until then what was there before stays as it was; what was not made now is removed.
+        """
+        if not self.has(READY):
+            ready = [name for name in self.products if (self.made / name).exists()]
+            for name in ready:
+                if (self.made / name).is_dir():
+                    write_text(self.made / name / UNPUBLISHED, "")
+            self.write(READY, ready)
+        ready = self.read(READY)
+        for name in self.products:
+            with machine_errors(out / name):
+                self._publish_one(self.made / name, out / name, name in ready)
+        self.remove()
+
+    def _publish_one(self, source: Path, target: Path, is_made: bool) -> None:
+        if not is_made and target.is_dir() and not target.is_symlink():
+            remove_folder(target)
+        elif not is_made:
+            target.unlink(missing_ok=True)
+        elif source.is_file():
+            source.replace(target)
+        elif (source / UNPUBLISHED).exists():
+            move_folder(source, target)
+        # Else it got its name before the interruption; what may be there now is what had it.
+        if target.is_dir():
+            (target / UNPUBLISHED).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.part.json"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yolo_bones.claims import claim
 from yolo_bones.command_line import run_command, say
 from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import refuse_to_overwrite, write_text
@@ -34,6 +35,7 @@ def _ship(arguments: argparse.Namespace) -> int:
     if arguments.target.suffix != ".pt":
         raise InputError(arguments.target, "", "a name that ends in .pt")
     listed = arguments.target.with_name(f"{arguments.target.name}.sha256")
+    claim(arguments.target, listed)
     for target in (arguments.target, listed):
         refuse_to_overwrite(target, arguments.overwrite)
 
@@ -43,6 +45,7 @@ def _ship(arguments: argparse.Namespace) -> int:
 
     stored = _settings_of(arguments.source, load_weights(arguments.source).sha256)
     settings = settings_path(arguments.target)
+    claim(settings)
     if stored is not None:
         refuse_to_overwrite(settings, arguments.overwrite)
     listed.unlink(missing_ok=True)

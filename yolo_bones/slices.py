@@ -127,18 +127,27 @@ def cut(column: MetadataColumn, image_names: Sequence[str], patients: Mapping[st
     Raises:
         InputError: the column is joined by patient and patients are not given, or an entry's patient is not certain.
     """
-    if column.key == "image_name":
-        entries = {name: name for name in image_names if name in column.cells}
-    elif patients is None:
-        raise patients_needed(column)
-    else:
-        known = {patients[name] for name in image_names}
-        of_patient = entries_of_patients(known, column.cells.keys(), column.path, column.key)
-        entries = {name: of_patient[patients[name]] for name in image_names if patients[name] in of_patient}
+    entries = entries_of_images(column, image_names, patients)
     values = {name: column.cells[entry] for name, entry in entries.items() if column.cells[entry]}
     missing = tuple(name for name in image_names if name not in values)
     slices = [*value_slices(values), *([Slice(NONE, missing)] if missing else [])]
     return Slicing(column, tuple(slices), len(missing), len(column.cells.keys() - set(entries.values())))
+
+
+def entries_of_images(
+    column: MetadataColumn, image_names: Sequence[str], patients: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Image name -> the key of its entry in a column, of the images that have one.
+
+    Arguments and faults as of `cut`.
+    """
+    if column.key == "image_name":
+        return {name: name for name in image_names if name in column.cells}
+    if patients is None:
+        raise patients_needed(column)
+    known = {patients[name] for name in image_names}
+    of_patient = entries_of_patients(known, column.cells.keys(), column.path, column.key)
+    return {name: of_patient[patients[name]] for name in image_names if patients[name] in of_patient}
 
 
 def patients_needed(column: MetadataColumn) -> InputError:

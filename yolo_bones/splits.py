@@ -137,7 +137,7 @@ def split_by_fold(data_set: DataSet, deal: Deal, watch: Watch = lambda pairs: pa
         InputError: fewer than two patients or folds, no such fold, a seed that is too large, or faulty metadata.
     """
     patients = data_set.patients
-    used = _checked_folds(data_set, deal)
+    used = checked_folds(data_set, deal)
     notes = [f"{len(patients)} patients are fewer than {deal.folds} folds: {used} folds"] if used < deal.folds else []
     columns = () if deal.metadata is None else read_strata(deal.metadata, deal.stratify, patients)
     wrists = wrists_of_images(data_set, watch)
@@ -159,7 +159,7 @@ def split_by_fold(data_set: DataSet, deal: Deal, watch: Watch = lambda pairs: pa
     return Split(training, validation, used, "; ".join([*notes, *filter(None, [note])]), held, strata, wrists)
 
 
-def _checked_folds(data_set: DataSet, deal: Deal) -> int:
+def checked_folds(data_set: DataSet, deal: Deal) -> int:
     """How many folds are used.
 
     Raises:
@@ -210,10 +210,17 @@ def _strata_record(deal: Deal, joint: JointStrata, validates: Mapping[str, bool]
     }
 
 
-def split_by_lists(data_set: DataSet, training: Path, validation: Path) -> Split:
+def split_by_lists(
+    data_set: DataSet, training: Path, validation: Path, unlisted: frozenset[str] = frozenset()
+) -> Split:
     """Split as two text files say: one image a line, its base name or `patient/name`.
 
     A sampling list, whose lines begin with `./images/train/`, serves as well; it alone may repeat an image.
+
+    Args:
+        data_set: the images that lists may name.
+        training, validation: the lists.
+        unlisted: images that no list need name; the note does not count them as left out.
 
     Raises:
         InputErrors: an unknown image, an image left out or listed twice, a patient in both lists.
@@ -232,7 +239,7 @@ def split_by_lists(data_set: DataSet, training: Path, validation: Path) -> Split
             faults.append(InputError(path, "", "at least one image", "none"))
     if max(chosen[validation].values(), default=1) > 1:
         faults.append(InputError(validation, "", "each image once", f"{chosen[validation].most_common(1)[0][0]} again"))
-    left_out = sorted(by_name.keys() - listed)
+    left_out = sorted(by_name.keys() - listed - unlisted)
     if faults:
         raise InputErrors(faults)
     note = f"{len(left_out)} images are in neither list and left out: {', '.join(left_out[:5])}" if left_out else ""
@@ -243,9 +250,10 @@ def split_by_lists(data_set: DataSet, training: Path, validation: Path) -> Split
 def _listed(path: Path, by_name: Mapping[str, str], faults: list[InputError]) -> Counter[str]:
     """Image name -> how often a list names it."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(InputError(path, "", "a readable UTF-8 text file", str(error)))
+        got = error.strerror if isinstance(error, OSError) else "other bytes"
+        faults.append(InputError(path, "", "a readable text file in UTF-8", got))
         return Counter()
     first: dict[str, int] = {}
     times: Counter[str] = Counter()

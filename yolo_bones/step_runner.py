@@ -6,11 +6,9 @@ import contextlib
 import io
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from yolo_bones.command_line import EXIT_INTERRUPTED, say
@@ -187,20 +185,3 @@ def held_folder(folder: Path) -> Iterator[int | None]:
         except OSError as error:
             raise RefusedError(f"{folder}: another run, or a training that it started, still works here") from error
         yield stream.fileno()
-
-
-@contextlib.contextmanager
-def ended_like_interrupted() -> Iterator[None]:
-    """SIGTERM, by which a scheduler ends a job, does what an interrupt does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -39,6 +39,7 @@ from yolo_bones.training_arguments import (
 )
 from yolo_bones.training_progress import TrainingProgress
 from yolo_bones.training_recipe import Recipe
+from yolo_bones.training_sources import check_model, read_data_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,13 +60,15 @@ def _train(arguments: argparse.Namespace) -> int:
     data = Path(str(made_with.overrides["data"]))
     if not data.is_file():
         raise InputError(data, "", "a data file, as bones.yaml is one", "a folder" if data.exists() else "nothing")
+    _check_names(data, read_data_file(data)["names"])
     if made_with.unused:
         say(f"{', '.join(made_with.unused)}: not used, photometric={made_with.recipe.photometric:g} changes the greys")
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
-    from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS
+    from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS, ULTRALYTICS
 
     refuse_unknown(made_with.overrides, STOCK_ARGUMENTS, sources)
+    check_model(str(made_with.overrides["model"]), ULTRALYTICS)
     started_from = _checkpoints(made_with)
     trainer = _trainer(made_with, data)
     folder = Path(trainer.save_dir)
@@ -83,6 +86,11 @@ def _train(arguments: argparse.Namespace) -> int:
     _write_manifest(trainer, made_with, started_from)
     print(trainer.best if trainer.best.exists() else trainer.last)
     return 0
+
+
+def _check_names(data: Path, names: Mapping[int, str]) -> None:
+    if dict(names) != dict(enumerate(BONES)):
+        raise InputError(data, "names", "the 29 bones in channel order, as in bones.yaml", list(names.values()))
 
 
 def _checkpoints(made_with: TrainingArguments) -> dict[str, str]:
@@ -119,9 +127,6 @@ def _trainer(made_with: TrainingArguments, data: Path) -> Any:
         if "device=" in said:
             raise MachineError(said) from error
         raise InputError(COMMAND_LINE, "", f"arguments and data that ultralytics takes ({said})") from error
-    names: Any = trainer.data["names"]
-    if dict(names) != dict(enumerate(BONES)):
-        raise InputError(data, "names", "the 29 bones in channel order, as in bones.yaml", list(dict(names).values()))
     for subset in ("train", trainer.args.split):
         if not isinstance(trainer.data[subset], (str, Path)):
             raise InputError(data, subset, "one folder", trainer.data[subset])

@@ -22,25 +22,27 @@ from typing import Any, Final
 from converters._yolo_split import add_metadata_arguments, check_metadata_arguments
 from yolo_bones import export_rle
 from yolo_bones.command_line import count_argument, run_command, say
-from yolo_bones.data_set import find_pairs, find_root
+from yolo_bones.data_set import Pair, find_pairs, find_pseudo, find_root
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.files import write_text
 from yolo_bones.fold_plan import FILE_KEYS, FoldModel, FoldPlan, SeedVote, read_training_arguments, training_settings
 from yolo_bones.fold_run import FoldRun, make_data, make_truth, make_wrists, predict, train
 from yolo_bones.fold_scores import ScoreRow, score_file, score_table, union_of
 from yolo_bones.fold_votes import join_folds, vote_on_test, vote_out_of_fold
+from yolo_bones.image_files import is_dicom_name
 from yolo_bones.image_sources import find_images
 from yolo_bones.manifest import build_manifest
 from yolo_bones.metrics import DiceScores
 from yolo_bones.rle import ImageSize
 from yolo_bones.rle_table import ImageRows, SizeOf, open_rle_table
 from yolo_bones.step_ledger import StepLedger, digest_of
-from yolo_bones.step_runner import StepRunner, ended_like_interrupted, held_folder
+from yolo_bones.step_runner import StepRunner, held_folder
 from yolo_bones.strata import read_strata
 from yolo_bones.weight_fitting import MOST_MODELS
 
 OWN_OPTIONS: Final = ("source", "out", "weights", "soft", "format", "resume", "overwrite", "quiet")
 """Options of `export_rle` that the cross-validation gives itself."""
+MOST_NAMED: Final = 5
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,13 +52,14 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("raw", type=Path, metavar="RAW", help="folder with DCM/ and outputs_json/, or with train/")
+    parser.add_argument("raw", type=Path, metavar="RAW", help="folder or .zip with DCM/ and outputs_json/")
     parser.add_argument("training", nargs="*", metavar="key=value", help="arguments of train_bones, for every model")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of everything that is made")
     parser.add_argument("--folds", type=count_argument, default=5, help="folds of patients (5)")
     parser.add_argument("--seeds", type=count_argument, default=1, help="trainings of each fold, seeds 0, 1, ... (1)")
     parser.add_argument("--seed", type=count_argument, default=0, help="of the deal of patients into folds (0)")
     add_metadata_arguments(parser)
+    parser.add_argument("--pseudo", type=Path, metavar="RAW2", help="pseudo-labels that train in every fold as well")
     parser.add_argument("--test", type=Path, metavar="IMAGES", help="images that all models vote on")
     parser.add_argument("--test-truth", type=Path, metavar="CSV", help="their truth, to score that vote")
     parser.add_argument(
@@ -83,6 +86,13 @@ def _train_folds(arguments: argparse.Namespace) -> int:
     pairs = tuple(find_pairs(root, faults))
     if faults:
         raise InputErrors(faults)
+    dicom = next((pair.image for pair in pairs if is_dicom_name(pair.image)), None)
+    if dicom is not None:
+        expected = "PNG or JPEG: predictions are joined by names, and a training's images are PNG"
+        raise InputError(dicom, "", expected, "DICOM (audit_points --fix copies a data set with PNG images)")
+    _refuse_pseudo(root, find_pseudo(pairs))
+    if plan.pseudo is not None:
+        find_root(plan.pseudo)
     patients = len({pair.patient_id for pair in pairs})
     if plan.folds > patients:
         raise InputError("--folds", "", f"at most as many as there are patients ({patients})", plan.folds)
@@ -90,7 +100,7 @@ def _train_folds(arguments: argparse.Namespace) -> int:
         read_strata(plan.metadata, plan.stratify, {pair.patient_id for pair in pairs})
     if plan.out.resolve().is_relative_to(root.resolve()):
         raise RefusedError(f"{plan.out}: lies inside the source data {root}, which is never changed")
-    with held_folder(plan.out) as held_file, ended_like_interrupted():
+    with held_folder(plan.out) as held_file:
         runner = StepRunner(StepLedger(plan.out), plan.step_count(), arguments.overwrite, arguments.quiet)
         run = FoldRun(plan, runner, root, pairs, arguments.test, held_file)
         rows = _make_models(run)
@@ -131,7 +141,18 @@ def _plan(arguments: argparse.Namespace) -> FoldPlan:
         tested=arguments.test is not None,
         metadata=arguments.metadata,
         stratify=arguments.stratify,
+        pseudo=arguments.pseudo,
     )
+
+
+def _refuse_pseudo(root: Path, found: Sequence[Pair]) -> None:
+    """Raise `RefusedError` where images would validate that are pseudo-labelled."""
+    if found:
+        names = ", ".join(pair.image_name for pair in found[:MOST_NAMED])
+        raise RefusedError(
+            f"{root}: {len(found)} images are pseudo-labelled, and every image validates once: {names}; "
+            "keep them in a data set of their own and give it as --pseudo"
+        )
 
 
 def _export_options(text: str) -> tuple[str, ...]:
@@ -219,6 +240,7 @@ def _summary(run: FoldRun, rows: Sequence[ScoreRow], chosen: SeedVote) -> dict[s
         "seeds": plan.seeds,
         "seed": plan.split_seed,
         **plan.strata_settings(),
+        **({} if plan.pseudo is None else {"pseudo": True}),
         "vote": plan.vote,
         "training": {**training, "arguments": named},
         "export": list(plan.export),

@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from yolo_bones.errors import InputError, RefusedError
+from yolo_bones.strict_yaml import read_strict_yaml
 from yolo_bones.training_recipe import KEYS, Recipe, recipe_from_values
 
 COMMAND_LINE: Final = "command line"
@@ -141,10 +142,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(path, "", "a readable YAML file", str(error).splitlines()[0]) from error
+    values = read_strict_yaml(path)
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(path, "", "a mapping of keys to values", type(values).__name__)
     return values

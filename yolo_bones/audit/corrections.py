@@ -11,11 +11,16 @@ from typing import Any, Final
 
 from yolo_bones.audit.findings import ERROR, Correction, Finding
 from yolo_bones.data_set import Pair
-from yolo_bones.files import replacing, write_text
+from yolo_bones.files import replacing, sweep_temporaries, write_bytes, write_text
+from yolo_bones.image_files import grey_png, is_dicom_name, read_grey
+from yolo_bones.resumable import PartFolder
 from yolo_bones.strict_json import read_strict_json
+from yolo_bones.watched_files import refuse_changed
 
 COPY_REPORT: Final = "corrections.json"
-"""In a corrected copy: what was done to which file, and whether the copy is complete."""
+"""In a corrected copy: what was done to which file."""
+MADE_BY: Final = "yolo_bones.audit_points"
+PARTS: Final = ".parts"
 APPLIED: Final = ("relabel", "remove", "redraw", "replace", "leave_out")
 """Actions that change a copy; `redraw` takes the wrong outline away, for a person to draw it anew."""
 
@@ -62,43 +67,55 @@ def write_corrected(
 ) -> dict[str, int]:
     """Write images and annotations, corrected, into another folder.
 
-    What an earlier copy left there is removed first.
+    An earlier copy there stays until the new one is complete, then it is replaced.
 
     Args:
         pairs: the data set.
         wanted: see `corrections_by_image`.
-        out: gets `DCM`, `outputs_json` and, before them, a report by which it is known again.
+        out: gets `DCM`, `outputs_json` and a report by which it is known again.
 
     Returns:
         Action -> how often it was done.
     """
     done: Counter[str] = Counter()
-    for folder in ("DCM", "outputs_json"):
-        if (out / folder).is_dir():
-            shutil.rmtree(out / folder)
+    parts = PartFolder(out / PARTS, {"made_by": MADE_BY}, fresh=True, products=("DCM", "outputs_json", COPY_REPORT))
+    sweep_temporaries(out)
     wanted_text = {
         f"{patient}/{name}": [one.as_record() for one in all_of] for (patient, name), all_of in wanted.items()
     }
-    report = {"made_by": "yolo_bones.audit_points", "corrections": dict(sorted(wanted_text.items()))}
-    write_text(out / COPY_REPORT, _json({**report, "complete": False}))
     for pair in pairs:
         corrections = wanted.get((pair.patient_id, pair.image_name), ())
         done.update(one.action for one in corrections)
         if any(one.action == "leave_out" for one in corrections):
             continue
-        _copy(pair.image, out / "DCM" / pair.patient_id / pair.image.name)
-        target = out / "outputs_json" / pair.patient_id / pair.annotation.name
+        _copy_image(pair.image, parts.made / "DCM" / pair.patient_id)
+        target = parts.made / "outputs_json" / pair.patient_id / pair.annotation.name
         if not corrections:
             _copy(pair.annotation, target)
             continue
         record = read_strict_json(pair.annotation, Counter(), nan_refused=False)
         write_text(target, json.dumps(corrected_record(record, corrections), ensure_ascii=False))
-    write_text(out / COPY_REPORT, _json({**report, "complete": True}))
+    report = {"made_by": MADE_BY, "corrections": dict(sorted(wanted_text.items())), "complete": True}
+    write_text(parts.made / COPY_REPORT, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    refuse_changed()
+    parts.publish(out)
     return dict(sorted(done.items()))
 
 
-def _json(record: Any) -> str:
-    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def is_unfinished(out: Path) -> bool:
+    """Whether an interrupted run of the same command began to write there; what it left is made anew."""
+    try:
+        return bool(json.loads((out / PARTS / "settings.json").read_text(encoding="utf-8"))["made_by"] == MADE_BY)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _copy_image(source: Path, folder: Path) -> None:
+    """A copy of the file; of DICOM, which names the patient, only the pixels as PNG."""
+    if is_dicom_name(source):
+        write_bytes(folder / f"{source.stem}.png", grey_png(read_grey(source)[0]))
+    else:
+        _copy(source, folder / source.name)
 
 
 def _copy(source: Path, target: Path) -> None:

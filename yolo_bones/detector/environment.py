@@ -5,14 +5,12 @@ Call `prepare()` before anything of ultralytics is imported; `detector.weights` 
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import sys
-import tempfile
 from typing import Final
 
 from yolo_bones.errors import MachineError
+from yolo_bones.files import private_folder
 
 SWITCHES: Final = {
     "ULTRALYTICS_SAFE_LOAD": "1",
@@ -43,6 +41,4 @@ def prepare() -> None:
     for name, value in WAITING.items():
         os.environ.setdefault(name, value)
     if "YOLO_CONFIG_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="yolo_bones-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ["YOLO_CONFIG_DIR"] = folder
+        os.environ["YOLO_CONFIG_DIR"] = str(private_folder("yolo_bones-settings-"))

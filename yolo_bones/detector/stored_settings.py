@@ -23,8 +23,8 @@ from yolo_bones.bones import BONES
 from yolo_bones.detector.look_settings import LookSettings
 from yolo_bones.errors import InputError, InputErrors, RefusedError
 from yolo_bones.merger import MergeSettings
+from yolo_bones.strict_yaml import read_strict_yaml
 
-MOST_BYTES: Final = 1 << 18
 MOST_THRESHOLD: Final = 30.0
 SIGNED: Final = ("logit_threshold", "turns")
 """The only numbers that may be below 0."""
@@ -202,35 +202,8 @@ def _dumped(content: dict[str, Any]) -> str:
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """A doubled key, a tag or an alias is an error."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
-            raise yaml.constructor.ConstructorError(None, None, "a tag or an alias", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key} twice", node.start_mark)
-        return dict(super().construct_mapping(node, deep=deep))
-
-
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError(path, "", f"at most {MOST_BYTES} bytes", size)
-        content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise InputError(path, "", "a readable YAML file", error.strerror) from error
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"byte {error.start}", "UTF-8 text") from error
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(path, "", "a YAML file of settings", str(error)) from error
+    content = read_strict_yaml(path, "a YAML file of settings")
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise InputError(path, "", "keys sha256, look, merge, thresholds, calibrated_on", content)
     return content

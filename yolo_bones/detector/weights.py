@@ -7,6 +7,7 @@ import pickle
 import re
 import stat
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -112,7 +113,10 @@ def verify_safe_loading() -> None:
 
 def _safe_load(path: Path) -> dict[str, Any]:
     """The only call in this project that unpickles."""
-    checkpoint, _ = tasks.torch_safe_load(str(path), safe_only=True)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # torch asks for a bug report about each strange pickle; whether it is refused is what counts.
+        warnings.simplefilter("ignore", UserWarning)
+        checkpoint, _ = tasks.torch_safe_load(str(path), safe_only=True)  # type: ignore[no-untyped-call]
     return dict(checkpoint)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from yolo_bones.anatomy import Shape, measure_shape
 from yolo_bones.annotated_hand import believed_fit
-from yolo_bones.annotations import MOST_JSON_BYTES, AnnotatedImage, read_annotations
+from yolo_bones.annotation_json import MOST_JSON_BYTES
+from yolo_bones.annotations import AnnotatedImage, read_annotations
 from yolo_bones.bones import BONES
 from yolo_bones.errors import InputError
 from yolo_bones.greys import REGIONS, measure_greys

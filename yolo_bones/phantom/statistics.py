@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     name, about = "python -m yolo_bones.phantom.statistics", __doc__.split("\n")[0]
     parser = argparse.ArgumentParser(prog=name, description=about)
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of radiographs with truth")
+    parser.set_defaults(data_sets=("folder",))
     parser.add_argument("--split", choices=SPLITS, default="train", help="which images of the folder")
     parser.add_argument("--drawn", action="store_true", help="measure the drawn polygons even where exact runs are")
     parser.add_argument("--only", choices=tuple(PARTS), nargs="+", default=tuple(PARTS), help="parts to measure")

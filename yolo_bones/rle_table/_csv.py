@@ -17,8 +17,10 @@ from yolo_bones.rle_table._rows import ImageRows, RleTable, check_image_name
 
 HEADER: Final = ("image_name", "class", "rle")
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+ZIP_MAGIC: Final = b"PK\x03\x04"
 LONGEST_LINE: Final = 1 << 29
 """Bytes; a mask of 64 megapixels of noise has no longer row."""
+LONGEST_NAME: Final = 1 << 12
 CLASS_IDS: Final = {bone.encode(): class_id for class_id, bone in enumerate(BONES)}
 CANONICAL: Final = tuple(CLASS_IDS)
 
@@ -204,9 +206,18 @@ def _read_header(path: Path, stream: BinaryIO) -> int:
     first = stream.readline(1 << 16)
     header = first.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n").replace(b'"', b"")
     if tuple(header.split(b",")) != tuple(name.encode() for name in HEADER):
-        got = header[:200].decode("utf-8", "replace") if first else None
-        raise InputError(f"{path}:1", "", f"the header {','.join(HEADER)}", got)
+        raise InputError(f"{path}:1", "", f"the header {','.join(HEADER)}", _said(header) if first else None)
     return 1
+
+
+def _said(line: bytes) -> str:
+    """A first line that is no header, for people."""
+    if line.startswith(ZIP_MAGIC):
+        return "a zip file (is it a workbook? save it as CSV)"
+    if b"\0" in line:
+        return "zero bytes (is it UTF-16, or no text at all?)"
+    text = line[:200].decode("utf-8", "replace")
+    return "bytes that are no text" if "\ufffd" in text else text
 
 
 def _read_row(path: Path, stream: BinaryIO, line: int) -> Row | None:
@@ -239,6 +250,8 @@ def _quoted_fields(path: Path, line: int, content: bytes) -> list[bytes]:
 
 
 def _checked_name(path: Path, line: int, name: bytes) -> str:
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"{path}:{line}", "image_name", f"at most {LONGEST_NAME} bytes", len(name))
     try:
         image_name = name.decode("utf-8")
     except UnicodeDecodeError as error:

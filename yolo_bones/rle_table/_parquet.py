@@ -7,6 +7,9 @@ channel order. polars reads and writes it.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +24,8 @@ SUFFIX: Final = ".parquet"
 COLUMNS: Final = ("image_name", "class", "height", "width", "counts")
 IMAGES_AT_ONCE: Final = 64
 MOST_PIXELS: Final = 1 << 26
+SYSTEM_ERROR: Final = re.compile(r"\(os error (\d+)\)")
+MACHINE_ERRORS: Final = (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.EIO)
 LONGEST_SIDE: Final = 1 << 16
 """Counts of a few bytes take time and memory that grow with the sides, and the file says how long they are."""
 
@@ -158,6 +163,13 @@ class ParquetTable(RleTable):
         return ParquetRows(self.path, number, rows)
 
 
+def raise_system_error(error: BaseException) -> None:
+    """Where polars passes on that the system has no memory or takes no more bytes, raise that."""
+    said = SYSTEM_ERROR.search(str(error))
+    if said is not None and int(said[1]) in MACHINE_ERRORS:
+        raise OSError(int(said[1]), os.strerror(int(said[1]))) from error
+
+
 @contextlib.contextmanager
 def _file_errors(path: Path) -> Iterator[None]:
     """Make an `InputError` of what polars says of a damaged file; some damage makes it panic, which is no Exception."""
@@ -166,6 +178,7 @@ def _file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (PolarsError, OSError) as error:
+        raise_system_error(error)
         raise InputError(path, "", "a parquet file", str(error).partition("\n")[0]) from error
     except PanicException as error:
         raise InputError(path, "", "a parquet file", "a damaged one") from error

@@ -12,7 +12,7 @@ from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.files import replacing
 from yolo_bones.rle import RunLengthMasks, masks_to_coco_counts, masks_to_row_texts
 from yolo_bones.rle_table._csv import HEADER
-from yolo_bones.rle_table._parquet import IMAGES_AT_ONCE, SUFFIX
+from yolo_bones.rle_table._parquet import IMAGES_AT_ONCE, SUFFIX, raise_system_error
 
 CLASS_FIELDS: Final = tuple(f",{bone},".encode() for bone in BONES)
 ROW_GROUP: Final = BONE_COUNT * 4 * IMAGES_AT_ONCE
@@ -113,8 +113,9 @@ def _write_parquet(path: Path, images: Iterable[tuple[str, RunLengthMasks]]) -> 
             source.sink_parquet(
                 stream, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True, statistics=False
             )
-        except BaseException:
+        except BaseException as error:
             if failure is not None:
                 raise failure from None
+            raise_system_error(error)
             raise
     return count

@@ -13,6 +13,7 @@ from yolo_bones.files import TEMPORARY_MARK, write_text
 prepare()
 
 import torch  # noqa: E402
+import ultralytics  # noqa: E402
 from ultralytics.models.yolo.segment import SegmentationTrainer  # noqa: E402
 from ultralytics.utils import DEFAULT_CFG_DICT  # noqa: E402
 from ultralytics.utils.torch_utils import strip_optimizer, unwrap_model  # noqa: E402
@@ -22,9 +23,11 @@ from yolo_bones.training.bone_loss import BoneLoss  # noqa: E402
 from yolo_bones.training.draws import PlainChanges  # noqa: E402
 from yolo_bones.training.native_dice import NativeDice  # noqa: E402
 from yolo_bones.training_recipe import Recipe  # noqa: E402
+from yolo_bones.training_sources import read_data_file  # noqa: E402
 
 STOCK_ARGUMENTS: Final[dict[str, Any]] = dict(DEFAULT_CFG_DICT)
 """Of `yolo segment train`, with their defaults."""
+ULTRALYTICS: Final = Path(ultralytics.__file__).parent
 MOST_BAD_STEPS: Final = 3
 """Steps in a row whose loss or gradient is not finite before training stops; each is skipped."""
 
@@ -53,6 +56,10 @@ class BoneTrainer(SegmentationTrainer):
         super().__init__(overrides=overrides)
         self.add_callback("on_train_start", _start)
         self.add_callback("on_train_epoch_start", _start_epoch)
+
+    def get_dataset(self) -> dict[str, Any]:
+        """Of the data file, which ultralytics itself does not see: it would run what that says under `download`."""
+        return read_data_file(Path(str(self.args.data)))
 
     def build_dataset(self, img_path: str, *_: Any) -> BoneDataset:
         """Images of one folder."""

@@ -1,0 +1,62 @@
+"""YAML of unknown origin, read strictly: plain values alone, every key once, of a bounded size.
+
+Aliases are refused: nine short lines of them stand for more values than any memory holds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from yolo_bones.errors import InputError
+
+MOST_YAML_BYTES: Final = 1 << 17
+"""A second's work for the reader."""
+
+
+class PlainLoader(yaml.SafeLoader):
+    """A doubled key, a tag or an alias is an error."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse what is more than a plain value."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+            raise yaml.constructor.ConstructorError(None, None, "a tag or an alias", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a doubled key."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key} twice", node.start_mark)
+            seen.add(key)
+        return dict(super().construct_mapping(node, deep=deep))
+
+
+def read_strict_yaml(path: Path, wanted: str = "a readable YAML file") -> Any:
+    """The value that a file holds.
+
+    Args:
+        path: of the file.
+        wanted: what it should be, for messages.
+
+    Raises:
+        InputError: not readable, too large, not UTF-8, or no plain YAML.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_YAML_BYTES:
+            raise InputError(path, "", f"at most {MOST_YAML_BYTES} bytes", size)
+        return yaml.load(path.read_text(encoding="utf-8"), PlainLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InputError(path, "", "a readable YAML file", error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"byte {error.start}", "UTF-8 text") from error
+    except RecursionError as error:
+        raise InputError(path, "", wanted, "lists nested hundreds deep") from error
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise InputError(path, "", wanted, " ".join(str(error).split())) from error
