@@ -20,6 +20,9 @@ from yolo_bones.watched_files import watch as watch_files
 
 REPORT: Final = "report.json"
 
+NOT_MENDED: Final = ("added_px", "empty_annotations", "lost_px", "missing_bones")
+"""Counters of what is as it is: told, but nothing was put right there."""
+
 
 def build_parser(name: str, description: str) -> argparse.ArgumentParser:
     """Arguments that every converter takes."""
@@ -170,5 +173,6 @@ def finish(out: Path, parts: PartFolder, report: dict[str, Any], quiet: bool) ->
     refuse_changed()
     parts.publish(out)
     for counter, count in report["counters"].items():
-        say(f"mended {count} x {counter} (listed in {out / 'report.json'})", quiet)
+        mended = "" if counter in NOT_MENDED else "mended "
+        say(f"{mended}{count} x {counter} (listed in {out / 'report.json'})", quiet)
     return 0

@@ -102,15 +102,25 @@ def choose_split(arguments: argparse.Namespace, data_set: DataSet, added: frozen
         added: names of those that train although no list names them.
     """
     lists = _checked_lists(arguments)
+    _refuse_only_pseudo(data_set, lists is not None)
     if lists is None:
         return split_by_fold(data_set.drawn, _deal(arguments), _watch(arguments, data_set.drawn))
     say(f"split by {lists[0]} and {lists[1]}", arguments.quiet)
     return split_by_lists(data_set, *lists, added)
 
 
+def _refuse_only_pseudo(data_set: DataSet, has_lists: bool) -> None:
+    """Say what is missing where nothing could validate."""
+    if not has_lists and data_set.pseudo and not data_set.drawn.pairs:
+        expected = "annotations that a person drew or corrected, to validate on"
+        found = f"{len(data_set.pseudo)} pseudo-labelled images only (rle_to_points --corrected where a person looked)"
+        raise InputError(data_set.root, "source", expected, found)
+
+
 def check_split(arguments: argparse.Namespace, data_set: DataSet, added: frozenset[str] = frozenset()) -> None:
     """Raise what `choose_split` would, without dealing patients by their wrists; see there."""
     lists = _checked_lists(arguments)
+    _refuse_only_pseudo(data_set, lists is not None)
     if lists is not None:
         split_by_lists(data_set, *lists, added)
     else:

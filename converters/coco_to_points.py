@@ -92,11 +92,12 @@ class _Done:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
+    claim_early(arguments.out, arguments.images)
+    watch_files([arguments.coco, arguments.patients])
     counters: Counter[str] = Counter()
     record = read_strict_json(arguments.coco, counters)
-    claim_early(arguments.out, arguments.images)
     places = find_places(arguments.images, arguments.patients)
-    watch_files([*(place.path for place in places.values()), arguments.coco, arguments.patients])
+    watch_files(place.path for place in places.values())
     found, places = _read(arguments, record, places)
     flags = {name: getattr(arguments, name) for name in ("unite", "skip_boxes", "corrected", "all_pseudo", "copy")}
     settings = {"converter": MADE_BY, "coco": arguments.coco.name, **flags}

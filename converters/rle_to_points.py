@@ -103,23 +103,16 @@ class _Done:
 
 def _convert(arguments: argparse.Namespace) -> int:
     least = _checked_thresholds(arguments)
-    table = open_rle_table(arguments.table)
     claim_early(arguments.out, arguments.images)
+    read = [arguments.table, arguments.confidence, *arguments.agree, arguments.patients]
+    watch_files(read)
+    table = open_rle_table(arguments.table)
     places = find_places(arguments.images, arguments.patients)
-    watch_files(
-        [
-            *(place.path for place in places.values()),
-            arguments.table,
-            arguments.confidence,
-            *arguments.agree,
-            arguments.patients,
-        ]
-    )
+    watch_files(place.path for place in places.values())
     faults = _image_faults(table, places, arguments)
     if faults:
         raise InputErrors(faults)
     source = _source(arguments, least)
-    read = [arguments.table, arguments.confidence, *arguments.agree, arguments.patients]
     settings = {
         "converter": MADE_BY,
         "pseudo_label": source.is_pseudo,

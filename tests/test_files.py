@@ -6,14 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_ensemble import kill_many
 from yolo_bones.files import TEMPORARY_MARK, replacing, sweep_beside, sweep_temporaries
-
-
-def test_a_killed_vote_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
-    counts = kill_many(tmp_path, images=40, kills=12, seed=1)
-    assert counts["old"] > 0
-    assert counts["old"] + counts["new"] == 12
 
 
 def test_left_over_files_are_swept_but_not_those_being_written(tmp_path: Path) -> None:

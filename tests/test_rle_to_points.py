@@ -350,3 +350,10 @@ def test_the_mark_goes_through_coco_and_goes_when_a_person_looked(tmp_path: Path
         assert len(check_data_set(out).pseudo) == marked
     image, _ = read_annotations(tmp_path / "kept/outputs_json/ID009/new9.json", "ID009", SIZE)
     assert image.is_pseudo
+
+
+def test_a_set_of_pseudo_labels_alone_is_told_so(
+    tmp_path: Path, pseudo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert yolo(pseudo, tmp_path / "yolo") == (2, {})
+    assert "to validate on, got" in capsys.readouterr().err

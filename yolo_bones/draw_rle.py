@@ -47,10 +47,11 @@ def _draw(arguments: argparse.Namespace) -> int:
         raise InputError(arguments.out, "", "a folder", "a file")
     claim(arguments.out)
     sweep_temporaries(arguments.out, deep=False)
+    watch([arguments.prediction])
     table = open_rle_table(arguments.prediction)
     by_name = {path.name: path for path in find_images(arguments.images)}
     names = table.names()[: arguments.limit]
-    watch([arguments.prediction, *(by_name[name] for name in names if name in by_name)])
+    watch(by_name[name] for name in names if name in by_name)
     for name in names:
         if name not in by_name:
             raise InputError(table.path, "image_name", f"in {arguments.images}", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -95,13 +96,16 @@ def good_outlines(
         return good
     counts = np.array([len(drawn[place]) for place in chosen])
     starts = np.cumsum(counts) - counts
-    points = np.array([point for place in chosen for point in drawn[place]], dtype=np.float64)
+    numbers = chain.from_iterable(chain.from_iterable(drawn[place] for place in chosen))
+    points = np.fromiter(numbers, dtype=np.float64, count=2 * int(counts.sum())).reshape(-1, 2)
     limit = np.array([size.width - 1, size.height - 1], dtype=np.float64)
     # From the last point of an outline to its first as well: it may not be closed by hand.
-    following = np.roll(points, -1, axis=0)
+    following = np.empty_like(points)
+    following[:-1] = points[1:]
     following[starts + counts - 1] = points[starts]
-    bad = ((points < 0.0) | (points > limit) | (points != np.floor(points))).any(axis=1)
-    bad |= (points == following).all(axis=1)
+    strange = (points < 0.0) | (points > limit) | (points != np.floor(points))
+    same = points == following
+    bad = strange[:, 0] | strange[:, 1] | (same[:, 0] & same[:, 1])
     sound = ~np.logical_or.reduceat(bad, starts)
     rings = shapely.linearrings(points, indices=np.repeat(np.arange(len(chosen)), counts))
     sound &= shapely.is_valid(shapely.polygons(rings))

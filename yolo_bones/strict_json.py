@@ -18,6 +18,7 @@ from yolo_bones.errors import InputError
 MOST_BYTES: Final = 2_000_000_000
 MOST_DEPTH: Final = 64
 LISTS_AN_OBJECT: Final = 6
+KEYS_AN_OBJECT: Final = 3
 CHUNK_BYTES: Final = 4_000_000
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 QUOTE: Final = ord('"')
@@ -44,8 +45,8 @@ def read_strict_json(
         counters: a byte order mark is counted here as `bom`.
         most_bytes: a longer file is refused.
         nan_refused: False where the caller names the field of a NaN itself.
-        most_objects: that the file may hold, and six times as many lists or keys, where millions of empty ones should not
-            be built at all.
+        most_objects: that the file may hold, six times as many lists and three times as many keys, where millions
+            of empty ones should not be built at all.
 
     Raises:
         InputError: no plain file, not readable, too large, cut, not UTF-8, a key twice in one object, NaN or Infinity,
@@ -99,7 +100,7 @@ def _check_nesting(path: Path, content: bytes, most_objects: int | None) -> None
     """Before anything is built of it: a file of brackets alone would take a hundred times its size in memory."""
     # What is escaped ends no text; a text's own brackets are none.
     plain = content.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in content else content
-    within, depth, objects, lists = False, 0, 0, 0
+    within, depth, objects, lists, keys = False, 0, 0, 0, 0
     for start in range(0, len(plain), CHUNK_BYTES):
         codes = np.frombuffer(plain, dtype=np.uint8, count=min(CHUNK_BYTES, len(plain) - start), offset=start)
         in_text = np.logical_xor.accumulate(codes == QUOTE) ^ within
@@ -110,10 +111,13 @@ def _check_nesting(path: Path, content: bytes, most_objects: int | None) -> None
             raise InputError(path, "", f"JSON nested at most {MOST_DEPTH} deep", "more")
         opened = codes[steps > 0]
         objects += int(np.count_nonzero(opened == OPENS_OBJECT))
-        lists += max(len(opened), int(np.count_nonzero((codes == NAMES_VALUE) & ~in_text)))
-        if most_objects is not None and (objects > most_objects or lists > LISTS_AN_OBJECT * most_objects):
-            expected = f"at most {most_objects} objects and {LISTS_AN_OBJECT * most_objects} lists or keys"
-            raise InputError(path, "", expected, "more")
+        lists += len(opened)
+        keys += int(np.count_nonzero((codes == NAMES_VALUE) & ~in_text))
+        if most_objects is not None and (
+            objects > most_objects or lists > LISTS_AN_OBJECT * most_objects or keys > KEYS_AN_OBJECT * most_objects
+        ):
+            many = f"{KEYS_AN_OBJECT * most_objects} keys and {LISTS_AN_OBJECT * most_objects} lists"
+            raise InputError(path, "", f"at most {most_objects} objects, {many}", "more")
         within, depth = bool(in_text[-1]), int(depths[-1])
 
 

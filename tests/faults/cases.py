@@ -219,10 +219,15 @@ CASES = (
             *(f"{IN}/a.csv", f"{IN}/b.csv", f"{IN}/d.csv", "--patients", f"{IN}/table.csv", *SIZE),
             *("--samples", "200", "--json", "comparison.json"),
         ),
+        overwrite=(),
         kills=25,
     ),
     Case(
-        "check_rle", "yolo_bones.check_rle", (f"{IN}/truth.csv", "--images", IMAGES, "--json", "check.json"), kills=25
+        "check_rle",
+        "yolo_bones.check_rle",
+        (f"{IN}/truth.csv", "--images", IMAGES, "--json", "check.json"),
+        overwrite=(),
+        kills=25,
     ),
 )
 BY_NAME = {case.name: case for case in CASES}

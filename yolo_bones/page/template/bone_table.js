@@ -21,7 +21,7 @@ function boneColumns(image, layers) {
       digits: 3,
       signed: true,
       wide: true,
-      value: (bone) => (isNumber(a.value(bone)) && isNumber(b.value(bone)) ? a.value(bone) - b.value(bone) : null),
+      value: (bone) => (isNumber(a.value(bone)) && isNumber(b.value(bone)) ? Number((a.value(bone) - b.value(bone)).toFixed(6)) : null),
     });
   }
   if (hasExpected)

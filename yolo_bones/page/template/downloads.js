@@ -6,6 +6,8 @@ const isFormula = (text) => /^[=+\-@\t\r]/.test(text);
 function csvField(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "";
   if (typeof value === "number") return String(value);
+  const [, number] = /^\+?(-?\d+(?:\.\d+)?)°?$/.exec(value) ?? [];
+  if (number !== undefined) return number;
   const text = isFormula(value) ? `'${value}` : value;
   return needsQuotes(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

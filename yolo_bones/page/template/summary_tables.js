@@ -166,7 +166,7 @@ function comparisonCard() {
   );
   return card(
     `${b} against ${a}`,
-    `Difference of Dice, ${b} minus ${a}, with 95 % intervals; right of the line ${b} is better.`,
+    `Difference of Dice, ${b} minus ${a}, with 95 % intervals; right of the line ${b} is better. p of the 29 bones is corrected for their number (Holm), that of all and of groups is not.`,
     scroller("Comparison", table),
   );
 }
