@@ -30,7 +30,7 @@ def test_the_lock_holds_every_direct_dependency_as_it_is_pinned() -> None:
 def test_every_locked_file_has_a_hash() -> None:
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     entries = re.split(r"\n(?=[A-Za-z0-9])", text)[1:]
-    assert len(entries) == len(pins("requirements.lock")) > 50
+    assert len(entries) >= len(pins("requirements.lock")) > 50
     assert all("--hash=sha256:" in entry for entry in entries)
 
 

@@ -60,7 +60,6 @@ def _train(arguments: argparse.Namespace) -> int:
     data = Path(str(made_with.overrides["data"]))
     if not data.is_file():
         raise InputError(data, "", "a data file, as bones.yaml is one", "a folder" if data.exists() else "nothing")
-    _check_names(data, read_data_file(data)["names"])
     if made_with.unused:
         say(f"{', '.join(made_with.unused)}: not used, photometric={made_with.recipe.photometric:g} changes the greys")
 
@@ -69,6 +68,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     refuse_unknown(made_with.overrides, STOCK_ARGUMENTS, sources)
     check_model(str(made_with.overrides["model"]), ULTRALYTICS)
+    _check_names(data, read_data_file(data)["names"])
     started_from = _checkpoints(made_with)
     trainer = _trainer(made_with, data)
     folder = Path(trainer.save_dir)

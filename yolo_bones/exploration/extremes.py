@@ -69,7 +69,12 @@ def most_bent(collected: Collected, count: int) -> list[Extreme]:
     """Hands that lean farthest off the vertical."""
     tilts = collected.of_hand("tilt_deg")
     found = [
-        Extreme(index, (), float(tilts[index]), f"leans {abs(tilts[index]):.0f} deg to the {'right' if tilts[index] >= 0.0 else 'left'}")
+        Extreme(
+            index,
+            (),
+            float(tilts[index]),
+            f"leans {abs(tilts[index]):.0f} deg to the {'right' if tilts[index] >= 0.0 else 'left'}",
+        )
         for index in np.flatnonzero(~np.isnan(tilts)).tolist()
     ]
     return sorted(found, key=lambda one: (-abs(one.value), one.index))[:count]
