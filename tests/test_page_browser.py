@@ -535,7 +535,8 @@ def test_cells_that_a_spreadsheet_would_run_are_text_and_a_submission_is_left_as
     planes[28, 3, 5] = True
     name = '=cmd("x"),\u2028-1.png'
     measurement = {"name": "@length", "bone": "Ulna", "label": "length", "value": -1.5, "unit": "px"}
-    record = bare_record({"prediction": planes}, name=name, patient="+1", facts={"age": "-1"})
+    facts = {"age": "-1", "tilt": "+38.7°", "remark": "-x"}
+    record = bare_record({"prediction": planes}, name=name, patient="+1", facts=facts)
     record["images"][0]["measurements"] = [measurement]
     write_rle_table(tmp_path / "want.csv", [(name, [text.decode() for text in masks_to_row_texts(encode(planes))])])
     with looking_at(browser, written(tmp_path, record)) as sight:
@@ -552,7 +553,7 @@ def test_cells_that_a_spreadsheet_would_run_are_text_and_a_submission_is_left_as
         }
         sight.press("s")
         (row,) = read_csv(sight.download("Table of all images (CSV)"))
-        assert (row["image_name"], row["age"]) == (f"'{name}", "'-1")
+        assert (row["image_name"], row["age"], row["tilt"], row["remark"]) == (f"'{name}", "-1", "38.7", "'-x")
 
 
 # What comes from strangers, and what is missing
@@ -761,7 +762,8 @@ def test_three_hundred_images_with_pictures_in_a_folder_are_listed_and_stepped_t
         assert sight.page.locator("#picture img").count() == 1
         assert sight.page.locator("#picture img").evaluate("it => it.naturalWidth") == 256
         sight.press("w")
-        assert "cannot be measured" in sight.texts("#notice")[0], "a picture beside the page cannot be read by a script"
+        assert sight.page.locator("#auto").get_attribute("aria-pressed") == "true"
+        assert sight.texts("#notice") == [""], "the record tells the window of a picture that no script can read"
         sight.page.get_by_label("Filter the images").fill("image29")
         assert len(sight.names()) == 11
         # A burst of keys leaves one entry behind, and the image where it rested.

@@ -6,10 +6,14 @@ const isFormula = (text) => /^[=+\-@\t\r]/.test(text);
 function csvField(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "";
   if (typeof value === "number") return String(value);
-  const [, number] = /^\+?(-?\d+(?:\.\d+)?)°?$/.exec(value) ?? [];
-  if (number !== undefined) return number;
   const text = isFormula(value) ? `'${value}` : value;
   return needsQuotes(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+// A fact that is a number, such as a tilt of "+38.7°", is one in a table too.
+function plainFact(text) {
+  const [, number] = /^\+?(-?\d+(?:\.\d+)?)°?$/.exec(text ?? "") ?? [];
+  return number === undefined ? text : Number(number);
 }
 
 const needsQuotes = (text) => /[",\r\n]/.test(text);
@@ -60,7 +64,7 @@ function scoresText() {
     image.score,
     errorsOf(image),
     notesOf(image),
-    ...factKeys.map((key) => image.facts[key]),
+    ...factKeys.map((key) => plainFact(image.facts[key])),
     ...scored.map(({ set, bone }) => image.dice[set.key]?.[bone]),
   ]);
   return csvText([[...header, ...scored.map(({ set, bone }) => `dice_${set.key}_${bones[bone]}`)], ...rows]);
