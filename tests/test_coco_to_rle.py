@@ -294,7 +294,7 @@ FAULTS: list[tuple[Any, str]] = [
     (lambda: '[{"score": 1, "score": 2}]', "expected each key once in an object, got 'score' twice"),
     (lambda: '[{"score": NaN}]', "expected finite numbers, got NaN"),
     (lambda: json.dumps([mark("Ulna")]).replace(" 4,", " 1e999,", 1), "segmentation[0][1]: expected a coordinate"),
-    (lambda: "[" * 200_000, "expected JSON of a sane depth"),
+    (lambda: "[" * 200_000, "expected JSON nested at most 64 deep"),
     (lambda: json.dumps([mark("Ulna")])[:-9], "line 1, column"),
     (lambda: "[1" + "0" * 5000 + "]", "expected numbers of a sane length"),
     (lambda: "", "expected JSON, got an empty file"),
