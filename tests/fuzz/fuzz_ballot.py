@@ -21,7 +21,6 @@ SEEDS: Final = (
     b"threshold: 0.5\nmodels: [a.csv, b.csv]\nweights:\n  default: [1, 2]\n  hand: [0.25, 1]\n  Pisiform: [0, 1]\n",
     b"weights: {finger: [1, 1], hand: [1, 0.1], arm: [3, 2]}\n",
     b'# note\nweights:\n  "default":\n  - "1"\n  - 2.50\n',
-    b"weights: &w\n  default: &d [1, 1]\n  Ulna: *d\n",
 )
 PIECES: Final = (
     b"weights:", b"default", b"Lunate", b"[1, 1]", b"*d", b"&d ", b"<<: *w", b"!!int ", b"!!python/name:os.system ",
