@@ -18,17 +18,17 @@ KILLED = (
     "points_to_rle",
     "ensemble_rle",
     "convert_table",
-    "make_phantoms",
+    "evaluate_rle",
     "coco_to_rle",
     "metadata_to_csv",
     "draw_rle",
     "rle_to_points",
-    "audit_points",
+    "coco_to_points",
 )
 KILLS_OF_EACH = 10
 CHECKED = (
     ("disk-full", ("points_to_yolo", "convert_table")),
-    ("file-limit", ("ensemble_rle", "audit_points")),
+    ("file-limit", ("ensemble_rle", "rle_to_points")),
     ("read-only", ("points_to_yolo", "ensemble_rle", "draw_rle", "make_phantoms", "metadata_to_csv")),
     ("memory", ("points_to_rle", "evaluate_rle")),
     ("eight", ("points_to_yolo", "ensemble_rle", "make_phantoms")),

@@ -36,7 +36,7 @@ ONE_BY_ONE = ("lines/", "out/image", "soft/")
 """Pictures and soft channels, which get their names as they are made."""
 ROOM_FOR_LOG = 3000
 """What a run says goes into a file, too."""
-MEGABYTES = (60, 150, 300, 400, 420, 450, 500, 800)
+MEGABYTES = (150, 250, 300, 400, 420, 450, 500, 800)
 """Of memory; libraries alone take some 380 of these."""
 
 
