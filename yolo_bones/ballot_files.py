@@ -16,13 +16,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from yolo_bones.bones import BONES, GROUPS
 from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.strict_yaml import StrictNodes
 
 MOST_BYTES: Final = 1 << 17
 GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
@@ -42,24 +43,8 @@ class _File(BaseModel):
     weights: dict[str, list[str]]
 
 
-class _TextLoader(yaml.BaseLoader):
-    """Scalars stay the texts they are; a doubled key, a tag or an alias is an error."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
-            # Nine short lines of aliases stand for more values than any memory holds.
-            raise yaml.constructor.ConstructorError(None, None, "a tag or an alias", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key} twice", node.start_mark)
-            seen.add(key)
-        return dict(super().construct_mapping(node, deep=deep))
+class _TextLoader(StrictNodes, yaml.BaseLoader):
+    """Scalars stay the texts they are."""
 
 
 def read_ballot_file(path: Path, models: Sequence[str]) -> tuple[Weights, Fraction | None, list[str] | None]:

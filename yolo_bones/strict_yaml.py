@@ -16,25 +16,29 @@ MOST_YAML_BYTES: Final = 1 << 17
 """A second's work for the reader."""
 
 
-class PlainLoader(yaml.SafeLoader):
-    """A doubled key, a tag or an alias is an error."""
+class StrictNodes:
+    """For a loader of PyYAML, before it in the bases: a doubled key, a tag or an alias is an error."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Refuse what is more than a plain value."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[attr-defined]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
             raise yaml.constructor.ConstructorError(None, None, "a tag or an alias", event.start_mark)
-        return super().compose_node(parent, index)
+        return super().compose_node(parent, index)  # type: ignore[misc, no-any-return]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Refuse a doubled key."""
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            key = self.construct_object(key_node, deep=True)  # type: ignore[attr-defined]
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key} twice", node.start_mark)
             seen.add(key)
-        return dict(super().construct_mapping(node, deep=deep))
+        return dict(super().construct_mapping(node, deep=deep))  # type: ignore[misc]
+
+
+class PlainLoader(StrictNodes, yaml.SafeLoader):
+    """Plain values."""
 
 
 def read_strict_yaml(path: Path, wanted: str = "a readable YAML file") -> Any:
