@@ -25,11 +25,12 @@ DEMO := out/demo
 # ultralytics: no downloads, no installs, no analytics, safe loading, settings of its own.
 CONFIG := $(CURDIR)/.cache/ultralytics
 QUIET_YOLO := ULTRALYTICS_SAFE_LOAD=1 YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0 YOLO_CONFIG_DIR="$(CONFIG)"
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1
 # An earlier conversion is replaced, an interrupted one goes on.
 replace = $(if $(wildcard $(1)/report.json),--overwrite)
 
 .DELETE_ON_ERROR:
-.PHONY: help install convert train folds export demo test lint check bench ablation sweep fuzz audit page-bench faults train-faults same-bytes lock audit-deps clean corpus hostile many
+.PHONY: help install convert train folds export demo test lint check bench ablation sweep fuzz audit audit-labels page-bench faults train-faults same-bytes lock audit-deps clean corpus hostile many
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -104,8 +105,11 @@ demo: $(STAMP) ## synthetic hands -> convert -> shipped weights -> Dice table, o
 		--html $(DEMO)/report.html
 	@echo "masks: $(DEMO)/submission.csv   scores: $(DEMO)/scores.json   pictures: $(DEMO)/overlays/*.png   page: $(DEMO)/report.html"
 
-test: $(STAMP) ## the tests
-	$(PY) -m pytest
+# Each takes a gigabyte.
+TEST_WORKERS := $(shell [ $(CORES) -lt 8 ] && echo $(CORES) || echo 8)
+
+test: $(STAMP) ## the tests, on up to 8 cores
+	$(ONE_THREAD) $(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 lint: $(STAMP) ## ruff, mypy --strict
 	$(BIN)/ruff check .
@@ -143,7 +147,9 @@ ablation: $(STAMP) ## what each change to the stock recipe wins: trains 10 small
 sweep: $(STAMP) $(DEMO)/raw/report.json ## SOURCE=images TRUTH=csv: what each step of looking and merging wins and costs
 	$(PY) -m tests.sweep "$(or $(SOURCE),$(DEMO)/raw/test/DCM)" "$(or $(TRUTH),$(DEMO)/raw/test_truth.csv)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 
-audit: $(STAMP) ## the table of docs/audit.md: planted label errors, found or not (17 minutes)
+audit: audit-labels audit-deps ## both of these: label errors found, vulnerable dependencies
+
+audit-labels: $(STAMP) ## the table of docs/audit.md: planted label errors, found or not (17 minutes)
 	@mkdir -p .cache/audit
 	$(PY) -m yolo_bones.make_phantoms .cache/audit/full-size --patients 140 --seed 73001 --bent 0.1 --annotator-noise --plant-errors 140 --workers $(CORES)
 	$(PY) -m yolo_bones.make_phantoms .cache/audit/half-size --patients 105 --seed 73002 --bent 0.3 --annotator-noise --plant-errors 105 --size 1024 --workers $(CORES)
@@ -155,10 +161,9 @@ page-bench: $(STAMP) ## how quick the page is: 300 images of 2048 in Debian's ch
 	@mkdir -p .cache/page
 	$(PY) -m tests.bench_page .cache/page
 
-ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1
-
 faults: $(STAMP) ## kill every command that writes, fill its disk, start it eight times ... (2 hours; goes on when repeated)
 	$(ONE_THREAD) $(PY) -m tests.faults.kill_many $(ARGS)
+	$(ONE_THREAD) $(PY) -m tests.faults.kill_folds
 	$(ONE_THREAD) $(PY) -m tests.faults.machine --thorough
 
 train-faults: $(STAMP) ## kill a training 20 times while it writes checkpoints, and resume it (20 minutes)

@@ -11,8 +11,6 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.long
-
 KILLED = (
     "points_to_yolo",
     "points_to_rle",

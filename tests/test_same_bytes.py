@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import ROOT
 from tests.faults.cases import CASES
 from tests.faults.same_bytes import surroundings
@@ -26,7 +24,6 @@ def test_surroundings_differ_in_all_that_they_should() -> None:
     assert {one.network for one in made} == {True, False}
 
 
-@pytest.mark.long
 def test_three_runs_of_each_command_give_the_same_bytes(tmp_path: Path) -> None:
     names = [case.name for case in CASES if case.name not in SLOW]
     options = ["--runs", "3", "--state", str(tmp_path), "--case", *names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -44,3 +45,18 @@ def test_importing_the_package_changes_no_signal() -> None:
     code = "import signal, yolo_bones; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("megabytes", [40, 60, 150])
+def test_no_memory_for_libraries_is_one_line_and_not_the_exit_code_of_findings(megabytes: int) -> None:
+    command = [sys.executable, "-m", "yolo_bones.draw_rle", "masks.csv"]
+    limit = megabytes << 20
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert (done.returncode, done.stderr) == (4, "error: not enough memory to load libraries\n")

@@ -1,4 +1,4 @@
-"""What happens before a command runs: an interrupt while libraries load ends it with one line, as one does later."""
+"""What happens before a command runs: an interrupt, or want of memory, while libraries load ends it with one line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 
 EXIT_INTERRUPTED: Final = 130
 EXIT_MACHINE: Final = 4
+LEAST_MEMORY: Final = 200 << 20
+"""Bytes of address space. Libraries alone need twice as many; with less, OpenBLAS ends the process with exit code 1."""
 LOADING_SAYINGS: Final = ("failed to map segment", "cannot allocate memory", "can't start new thread")
 SCRIPT: Final = "yolo-bones"
 PACKAGES: Final = ("yolo_bones", "converters")
@@ -24,6 +26,18 @@ def answer_interrupts_at_once() -> None:
     except ValueError:
         return  # not the main thread
     sys.excepthook = _say_one_line
+    if _memory_limit() < LEAST_MEMORY:
+        raise MemoryError
+
+
+def _memory_limit() -> float:
+    """Bytes of address space that this process may have."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return float("inf")
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return float("inf") if limit == resource.RLIM_INFINITY else float(limit)
 
 
 def _say_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -21,10 +21,11 @@ from typing import Any, Final
 
 from converters._yolo_split import add_metadata_arguments, check_metadata_arguments
 from yolo_bones import export_rle
+from yolo_bones.claims import claim
 from yolo_bones.command_line import count_argument, run_command, say
 from yolo_bones.data_set import Pair, find_pairs, find_pseudo, find_root
 from yolo_bones.errors import InputError, InputErrors, RefusedError
-from yolo_bones.files import write_text
+from yolo_bones.files import sweep_temporaries, write_text
 from yolo_bones.fold_plan import FILE_KEYS, FoldModel, FoldPlan, SeedVote, read_training_arguments, training_settings
 from yolo_bones.fold_run import FoldRun, make_data, make_truth, make_wrists, predict, train
 from yolo_bones.fold_scores import ScoreRow, score_file, score_table, union_of
@@ -82,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train_folds(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments)
     root = find_root(arguments.raw)
+    if plan.out.resolve().is_relative_to(root.resolve()):
+        raise RefusedError(f"{plan.out}: lies inside the source data {root}, which is never changed")
+    claim(plan.out)
     faults: list[InputError] = []
     pairs = tuple(find_pairs(root, faults))
     if faults:
@@ -98,9 +102,8 @@ def _train_folds(arguments: argparse.Namespace) -> int:
         raise InputError("--folds", "", f"at most as many as there are patients ({patients})", plan.folds)
     if plan.metadata is not None:
         read_strata(plan.metadata, plan.stratify, {pair.patient_id for pair in pairs})
-    if plan.out.resolve().is_relative_to(root.resolve()):
-        raise RefusedError(f"{plan.out}: lies inside the source data {root}, which is never changed")
     with held_folder(plan.out) as held_file:
+        sweep_temporaries(plan.out)  # of killed runs: what they started has ended, too
         runner = StepRunner(StepLedger(plan.out), plan.step_count(), arguments.overwrite, arguments.quiet)
         run = FoldRun(plan, runner, root, pairs, arguments.test, held_file)
         rows = _make_models(run)

@@ -19,6 +19,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -210,9 +211,12 @@ def in_child(work: object) -> None:
         try:
             work()  # type: ignore[operator]
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, "inputs could not be made"
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, "what was done in a copy failed, as said above"
 
 
 def read_results(path: Path) -> list[dict[str, object]]:
