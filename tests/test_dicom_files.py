@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.bad_inputs.case import SECRETS
-from tests.bad_inputs.dicom_cases import dicom
+from tests.bad_inputs.dicom_cases import dicom, dicom_of_jpeg_2000, with_overlay
 from tests.bad_inputs.good import annotation_of, png, write_good, write_pair
 from yolo_bones.dicom_files import read_spacing_mm
 from yolo_bones.errors import InputError
@@ -78,10 +78,36 @@ def test_signed_levels_are_moved_up(tmp_path: Path, levels: np.ndarray, lowest: 
     assert (grey == np.rint(moved * 255.0 / full)).all()
 
 
-def test_bits_above_the_stored_ones_are_no_part_of_the_picture(tmp_path: Path, levels: np.ndarray) -> None:
+def test_an_overlay_above_the_stored_bits_is_no_part_of_the_picture(tmp_path: Path, levels: np.ndarray) -> None:
     plain, _ = read(tmp_path, dicom(levels))
-    overlay, _ = read(tmp_path, dicom(levels | np.uint16(0x8000)))
+    overlay, repairs = read(tmp_path, with_overlay(dicom(levels | np.uint16(0x8000)), bit=15))
     assert (plain == overlay).all()
+    assert repairs == ("rescaled_16bit", "overlay_dropped")
+    # Bits that nothing explains are a number of stored bits that lies.
+    for content in (dicom(levels | np.uint16(0x8000)), with_overlay(dicom(levels | np.uint16(0x8000)), bit=0)):
+        with pytest.raises(InputError, match="BitsStored"):
+            read(tmp_path, content)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_jpeg_2000_of_any_depth_gives_its_levels(tmp_path: Path, levels: np.ndarray, bits: int) -> None:
+    levels = (levels >> 2 if bits == 10 else levels << (bits - 12)).astype("<u2")
+    plain, _ = read(tmp_path, dicom(levels, bits=bits))
+    packed, _ = read(tmp_path, dicom_of_jpeg_2000(levels, bits))
+    assert (plain == packed).all()
+
+
+def test_signed_levels_of_eight_bits_are_moved_up(tmp_path: Path) -> None:
+    signed = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 256 - 128
+    grey, _ = read(tmp_path, dicom(signed.astype("i1"), bits=8, PixelRepresentation=1))
+    assert (grey == signed + 128).all()
+
+
+def test_a_sign_may_fill_the_bits_above(tmp_path: Path, levels: np.ndarray) -> None:
+    signed = levels.astype(int) // 2 - 900
+    filled, _ = read(tmp_path, dicom(signed.astype("<i2"), PixelRepresentation=1))
+    empty, _ = read(tmp_path, dicom((signed & 0xFFF).astype("<u2"), PixelRepresentation=1))
+    assert (filled == empty).all()
 
 
 def test_spacing_is_read_down_and_across(tmp_path: Path, levels: np.ndarray) -> None:

@@ -457,7 +457,7 @@ def test_workbooks_that_are_broken_or_of_another_kind(tmp_path: Path, capsys: py
     assert "expected a workbook that openpyxl can read, got" in said((tmp_path / "x.zip").read_bytes())
     damaged = bytearray(good)
     damaged[good.index(b"xl/worksheets/sheet1.xml") + 40] ^= 0xFF
-    assert "expected a workbook that openpyxl can read, got" in said(bytes(damaged))
+    assert "expected a whole .xlsx workbook, got a broken zip file" in said(bytes(damaged))
     assert "expected UTF-8 text" in said("ID,나이\n1,2\n".encode("cp949"))
     assert "expected a header" in said(b"")
     (tmp_path / "meta.xlsx").unlink()

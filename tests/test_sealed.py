@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from tests.faults.cases import CASES, Case, inputs_in, with_inputs
 from tests.faults.runs import takes_quiet
 from yolo_bones.errors import InputError, RefusedError
+from yolo_bones.main import VERBS
 from yolo_bones.training_sources import check_model, read_data_file
 
 FORBIDDEN_CALLS = {
@@ -106,6 +107,11 @@ def test_no_source_runs_text_or_files_or_reaches_for_the_network() -> None:
     assert found - EXCUSED.keys() == set()
 
 
+def test_every_command_is_tried_here() -> None:
+    tried = {case.module for case in CASES} | {"yolo_bones.train_bones"}
+    assert {module for module, _ in VERBS.values()} - tried == {"yolo_bones.train_folds"}, "which calls these"
+
+
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return inputs_in(tmp_path_factory.mktemp("sealed"))
@@ -123,7 +129,7 @@ def unexplained(report: Path) -> list[dict[str, str]]:
 def run_sealed(work: Path, module: str, arguments: list[str]) -> list[dict[str, str]]:
     """What a command did under the audit hook that no reason is known for."""
     report = work.with_suffix(".json")
-    work.mkdir()
+    work.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "tests.faults.sealed", str(report), module, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTEST_CURRENT_TEST", None)  # ultralytics writes elsewhere when it thinks that it is tested
@@ -138,6 +144,7 @@ def test_a_command_opens_no_socket_starts_no_program_and_writes_nowhere_else(
     case: Case, inputs: Path, tmp_path: Path
 ) -> None:
     quiet = ["--quiet"] if takes_quiet(case.module) else []
+    case.lay_out(tmp_path / "work", inputs)
     assert run_sealed(tmp_path / "work", case.module, [*with_inputs(case.arguments, inputs), *quiet]) == []
 
 

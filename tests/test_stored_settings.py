@@ -106,7 +106,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(InputError):
             parse_settings(path)
-    with pytest.raises(InputError, match="readable YAML"):
+    with pytest.raises(InputError, match="existing file"):
         parse_settings(tmp_path / "none.yaml")
 
 

@@ -102,17 +102,16 @@ def _note_argument(text: str) -> str:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    images = find_images(arguments.source)
-    truth = _read_truth(arguments.truth, images)
-    patients = _patients(arguments, images)
-
     from yolo_bones.detector.network import Detector
     from yolo_bones.detector.stored_settings import Calibration, settings_path, settings_text
 
     target = settings_path(arguments.weights)
     claim(target)
     refuse_to_overwrite(target, arguments.overwrite)
-    watch([arguments.truth, *images])
+    images = find_images(arguments.source)
+    watch([arguments.truth, arguments.patients, *images])
+    truth = _read_truth(arguments.truth, images)
+    patients = _patients(arguments, images)
     detector = Detector(arguments.weights, device=arguments.device)
     looking, merging = resolve_settings(arguments, detector.weights, _earlier(arguments, detector))
     warnings_of(arguments, detector.weights, looking, merging, say)

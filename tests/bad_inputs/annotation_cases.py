@@ -104,6 +104,13 @@ def _tangle(count: int) -> Callable[[Size], Any]:
     return make
 
 
+def _parts(annotations: list[Any], *columns: list[int]) -> None:
+    """Draw the first bone as boxes from column to column, in this order."""
+    boxes = [[[left, 20], [right, 20], [right, 30], [left, 30]] for left, right in columns]
+    annotations[0]["points"] = boxes[0]
+    annotations.extend({**annotations[0], "points": box} for box in boxes[1:])
+
+
 def _nest(depth: int) -> Callable[[str], bytes]:
     return lambda good: good.replace('"attributes": {}', '"attributes": ' + "[" * depth + "]" * depth, 1).encode()
 
@@ -142,6 +149,10 @@ PAIRS = [
     _pair("list-twice", "error", _lists(b"bad_R.png\nbad_R.png\n", GOOD_LISTS[1]), "train.txt", "line 2"),
     _pair("list-latin", "error", _lists(b"b\xe4d.png\n", GOOD_LISTS[1]), "train.txt", "UTF-8"),
     _pair("list-marked", "ok", _lists(b"\xef\xbb\xbf" + GOOD_LISTS[0], GOOD_LISTS[1])),
+    _pair("list-crlf-and-spaces", "ok", _lists(GOOD_LISTS[0].replace(b"\n", b" \r\n"), GOOD_LISTS[1])),
+    _pair("list-comment", "error", _lists(b"# left hands\n" + GOOD_LISTS[0], GOOD_LISTS[1]), "train.txt", "line 1"),
+    _pair("list-utf-16", "error", _lists(GOOD_LISTS[0].decode().encode("utf-16"), GOOD_LISTS[1]), "train.txt", "UTF-8"),
+    _pair("list-500000-repeats", "error", _lists(b"bad_R.png\n" * 500_000, GOOD_LISTS[1]), "train.txt", "line 2"),
     _pair("list-path", "error", _lists(b"../../../etc/passwd\n", GOOD_LISTS[1]), "train.txt", "line 1"),
     _pair("list-long-line", "error", _lists(b"x" * 5_000_000, GOOD_LISTS[1]), "train.txt"),
 ]
@@ -165,6 +176,14 @@ POLYGONS = [
     _points("points-1-outside", "repair", lambda _: [[-1, 9], [60, 9], [30, 70]], "clipped_points"),
     _points("points-at-the-edge", "repair", lambda s: [[s[1] - 30, 9], [s[1], 9], [s[1] - 20, 70]], "clipped_points"),
     _points("points-2-outside", "error", lambda _: [[-2, 9], [60, 9], [30, 70]]),
+    _points("points-there-and-back", "error", lambda _: [[10, 10], [60, 10], [10, 10], [10, 60]]),
+    _points("points-outline-twice", "repair", lambda _: ellipse(60, 60, 20, 30) * 2, "duplicate_points"),
+    _points("points-ring-with-slit", "repair", lambda _: [[10, 10], [60, 10], [60, 60], [10, 60], [10, 10], [20, 20], [20, 50], [50, 50], [50, 20], [20, 20]], "self_intersections"),
+    _points("points-half-outside", "repair", lambda s: [[-0.5, -0.5], [s[1] - 0.5, 0], [s[1] - 0.5, s[0] - 0.5]], "clipped_points"),
+    _points("points-at-all-corners", "ok", lambda s: [[0, 0], [s[1] - 1, 0], [s[1] - 1, s[0] - 1], [0, s[0] - 1]]),
+    _points("points-as-floats", "ok", lambda _: [[10.0, 1e1], [60.0, 10], [60, 60.0]]),
+    _points("points-rounded-to-a-line", "error", lambda _: [[10.1, 10.2], [10.3, 60.1], [10.4, 30.3], [9.8, 20]]),
+    _points("points-one-ragged", "error", lambda _: [[10, 10], [60], [60, 60]]),
     _points("points-swapped", "error", lambda s: [[x, y] for y, x in ellipse(s[1] / 2, s[0] - 20, 20, 15)]),
     _points("points-third-outside", "error", lambda s: [[s[1] * 0.6, 10], [s[1] * 1.3, 10], [s[1] * 1.3, 60], [s[1] * 0.6, 60]]),
     _points("points-elsewhere", "error", lambda s: [[3 * s[1], 3 * s[0]], [4 * s[1], 3 * s[0]], [4 * s[1], 4 * s[0]]]),
@@ -201,6 +220,9 @@ LABELS = [
     _label("label-cyrillic", "Capitаte", ("Capit",)),
     _label("label-zero-width", "Ulna\u200b", ("Ulna",)),
     _label("label-line-ends", "Ulna\nerror: all is well", ("Ulna",)),
+    _label("label-letters-of-width", "Ｕｌｎａ", ("'Ulna'",)),
+    _label("label-hyphen", "finger\u20111", ("finger\\u20111",)),
+    _label("label-space-behind", "finger-1 ", ("'finger-1 '",)),
     _label("label-korean", "요골", ("요골",)),
     _label("label-empty", ""),
     _label("label-number", 27, ("label",)),
@@ -218,6 +240,8 @@ LABELS = [
     _drawn("label", "label-twice-overlapping", "repair", lambda a, _: a.append({**a[0], "points": [[x + 3, y] for x, y in a[0]["points"]]}), counter="merged_parts"),
     _drawn("label", "label-twice-elsewhere", "error", lambda a, _: a.append({**a[0], "points": a[9]["points"]}), ("annotations[29]", "finger-1")),
     _drawn("label", "label-nine-times", "error", lambda a, _: a.extend({**a[0], "points": [[x + k, y] for x, y in a[0]["points"]]} for k in range(8)), ("finger-1", "at most 8")),
+    _drawn("label", "label-parts-in-any-order", "repair", lambda a, _: _parts(a, [20, 30], [50, 60], [25, 55]), counter="merged_parts"),
+    _drawn("label", "label-all-the-same", "error", lambda a, _: [one.__setitem__("label", "Ulna") for one in a], ("Ulna", "at most 8")),
     _drawn("label", "label-overlapping-bones", "ok", lambda a, _: a[20].__setitem__("points", [[x + 4, y] for x, y in a[19]["points"]])),
     _drawn("label", "label-one-outline-for-two", "ok", lambda a, _: a[20].__setitem__("points", a[19]["points"])),
     _drawn("label", "label-10001", "error", lambda a, _: a.extend([a[0]] * 9_973), ("annotations", "at most 10000")),
@@ -243,6 +267,14 @@ JSONS = [
     _json("json-comma-at-end", "error", lambda good: (good[:-1] + ",}").encode()),
     _json("json-marked", "repair", lambda good: b"\xef\xbb\xbf" + good.encode(), counter="bom"),
     _json("json-utf-16", "error", lambda good: good.encode("utf-16"), "UTF-8"),
+    _json("json-utf-16-unmarked", "error", lambda good: good.encode("utf-16-le"), "UTF-16"),
+    _json("json-zero-byte-at-end", "error", lambda good: good.encode() + b"\0", "zero byte"),
+    _json("json-marked-twice", "error", lambda good: b"\xef\xbb\xbf" * 2 + good.encode()),
+    _json("json-nan-in-words", "error", lambda good: good.replace("[[", "[[nan, ", 1).encode(), "nan"),
+    _json("json-number-as-code", "error", lambda good: good.replace("[[", "[[0x1F, ", 1).encode(), "column"),
+    _json("json-key-twice-within", "error", lambda good: good.replace('"attributes": {}', '"attributes": {"a": {"b": 1, "b": 2}}', 1).encode(), "'b' twice"),
+    _json("json-empty-list", "error", lambda _: b"[]", "an object, got []"),
+    _json("json-crlf", "ok", lambda good: good.replace(", ", ",\r\n").encode()),
     _json("json-utf-32", "error", lambda good: good.encode("utf-32")),
     _json("json-korean-code-page", "error", lambda good: good.replace('"attributes"', '"속성"', 1).encode("cp949"), "UTF-8"),
     _json("json-korean", "ok", lambda good: good.replace('"attributes"', '"속성"', 1).encode()),

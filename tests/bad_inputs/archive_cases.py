@@ -104,6 +104,14 @@ def _stored(size: Size, change: Callable[[Members], object]) -> bytes:
     return zipped(members)
 
 
+def _own_header(size: Size, at: int, put: bytes) -> bytes:
+    """An archive of which the second image's own header says something else than the directory."""
+    content = bytearray(zipped(good_members(size)))
+    place = content.index(b"DCM/ID91/good1_L.png") - 30 + at
+    content[place : place + len(put)] = put
+    return bytes(content)
+
+
 MEGABYTE = 1_000_000
 CASES = [
     _case("zip-good", "ok", lambda size: zipped(good_members(size))),
@@ -159,6 +167,17 @@ CASES = [
     _case("zip-large-directory", "error", lambda size: _patched(size, b"PK\5\6", 12, b"\0\0\0\x7f")),
     _case("zip-empty", "error", lambda _: zipped({}), "DCM"),
     _case("zip-no-bytes", "error", lambda _: b""),
+    _case("zip-named-points", "ok", lambda size: zipped(good_members(size)), file="...zip"),
+    _case("zip-named-hidden", "ok", lambda size: zipped(good_members(size)), file=".held.zip"),
+    _case("zip-one-folder-and-a-text", "ok", lambda size: zipped({**good_members(size, "hands/"), "README.txt": b"hello"})),
+    _case("zip-after-the-end", "ok", lambda size: zipped(good_members(size)) + b"more" * 9),
+    _case("zip-before-the-start", "ok", lambda size: b"MZ" + b"x" * 500 + zipped(good_members(size))),
+    _case("zip-says-fewer", "error", lambda size: _patched(size, b"PK\5\6", 8, b"\3\0\3\0"), "members"),
+    _case("zip-says-more", "error", lambda size: _patched(size, b"PK\5\6", 8, b"\x09\0\x09\0"), "members"),
+    _case("zip-own-header-encrypted", "error", lambda size: _own_header(size, 6, b"\1\0"), "good1_L.png"),
+    _case("zip-own-header-stored", "error", lambda size: _own_header(size, 8, b"\0\0"), "good1_L.png"),
+    _case("zip-own-header-size", "error", lambda size: _own_header(size, 18, b"\5\0\0\0\5\0\0\0"), "good1_L.png"),
+    _case("zip-own-header-checksum", "error", lambda size: _own_header(size, 14, b"\1\2\3\4"), "good1_L.png"),
     _case("zip-text", "error", lambda _: b"no archive" * 100),
     _case("zip-other-folders", "error", lambda _: zipped({"images/a.png": b"x"}), "DCM"),
     _case("zip-bad-image", "error", lambda size: _stored(size, lambda m: m.__setitem__("DCM/ID90/good0_L.png", b"text")), "good0_L.png"),

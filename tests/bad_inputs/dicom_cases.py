@@ -103,6 +103,30 @@ def _jpeg_half(grey: np.ndarray) -> bytes:
     return dicom(grey, syntax=JPEGBaseline8Bit, bits=8, PixelData=encapsulate(_jpeg(small, "JPEG")))
 
 
+def dicom_of_jpeg_2000(levels: np.ndarray, bits: int, **tags: Any) -> bytes:
+    """Levels of fewer than 16 bits, packed around the middle of 16 and then said to have that many."""
+    moved = (levels.astype(int) + (1 << 15) - (1 << (bits - 1))).astype(np.uint16)
+    frame = bytearray(encoded(Image.fromarray(moved), "JPEG2000", irreversible=False, no_jp2=True))
+    frame[42] = bits - 1
+    given = {"syntax": JPEG2000Lossless, "bits": bits, "PixelData": encapsulate([bytes(frame)]), **tags}
+    return dicom(levels, **given)
+
+
+def with_overlay(content: bytes, bit: int) -> bytes:
+    """The same, with tags that say in which bit of each pixel an overlay lies."""
+    tags = ((0x100, 16), (0x102, bit))
+    overlay = b"".join(struct.pack("<HH2sHH", 0x6000, tag, b"US", 2, value) for tag, value in tags)
+    place = content.index(struct.pack("<HH", 0x7FE0, 0x10))
+    return content[:place] + overlay + content[place:]
+
+
+def _closed_jpeg(grey: np.ndarray, *, size: int = 1, frames: int = 1) -> bytes:
+    """A JPEG of which a part is left, with the mark of its end; or several."""
+    whole = _jpeg(grey, "JPEG")[0]
+    kept = [whole[: len(whole) // size - 2] + b"\xff\xd9"] * frames
+    return dicom(grey, syntax=JPEGBaseline8Bit, bits=8, PixelData=encapsulate(kept))
+
+
 def _both_pictures(folder: Path, size: Size) -> None:
     write_good(folder, *size)
     write_pair(folder, dicom(deep(grey_image(*size))), annotation_of(*size), suffix=".dcm")
@@ -155,6 +179,19 @@ CASES = [
     _case("dcm-run-lengths-cut", "error", lambda grey: dicom(deep(grey), syntax=RLELossless, PixelData=encapsulate([struct.pack("<16L", 2, 64, 70, *[0] * 13) + b"\0\1\2\3\4\5"])), "PixelData"),
     _case("dcm-other-vr", "error", _with_vr(0x00280010, b"US", b"ZZ")),
     _case("dcm-text-rows", "error", _with_vr(0x00280010, b"US", b"LO")),
+    _case("dcm-more-bits", "error", lambda grey: dicom(grey.astype("<u2") * 257), "BitsStored"),
+    _case("dcm-overlay", "repair", lambda grey: with_overlay(dicom(deep(grey) | np.uint16(0x8000)), 15), counter="overlay_dropped"),
+    _case("dcm-overlay-apart", "repair", lambda grey: with_overlay(dicom(deep(grey)), 0), counter="rescaled_16bit"),
+    _case("dcm-overlay-unsaid", "error", lambda grey: dicom(deep(grey) | np.uint16(0x8000)), "BitsStored"),
+    _case("dcm-signed-8-bits", "ok", lambda grey: dicom((grey.astype(int) - 128).astype("i1"), bits=8, PixelRepresentation=1)),
+    _case("dcm-signed-jpeg", "error", lambda grey: dicom(grey, syntax=JPEGBaseline8Bit, bits=8, PixelRepresentation=1, PixelData=encapsulate(_jpeg(grey, "JPEG"))), "PixelRepresentation"),
+    _tagged("dcm-sign-2", "error", "PixelRepresentation", PixelRepresentation=2),
+    _case("dcm-jpeg-2000-12-bits", "repair", lambda grey: dicom_of_jpeg_2000(deep(grey), 12), counter="rescaled_16bit"),
+    _case("dcm-jpeg-2000-says-10-bits", "error", lambda grey: dicom_of_jpeg_2000(deep(grey), 12, BitsStored=10, HighBit=9), "BitsStored"),
+    _case("dcm-jpeg-closed", "error", lambda grey: _closed_jpeg(grey, size=2), "PixelData", "truncated"),
+    _case("dcm-two-jpegs", "error", lambda grey: _closed_jpeg(grey, frames=2), "PixelData"),
+    _tagged("dcm-empty-tags", "repair", counter="rescaled_16bit", NumberOfFrames=None, RescaleSlope=None, RescaleIntercept=None),
+    _tagged("dcm-empty-rows", "error", "Rows", Rows=None),
     _case("dcm-no-preamble", "error", lambda grey: dicom(deep(grey))[132:]),
     _case("dcm-text", "error", lambda _: b"HONG GILDONG 9901011234567\n" * 60),
     _case("dcm-empty", "error", lambda _: b"", "empty"),

@@ -47,7 +47,7 @@ def _named(name: str, expect: str, stem: str, must: tuple[str, ...] = ()) -> Cas
     return Case(name, "image", expect, make, must)
 
 
-def _stray(name: str, file: str, content: bytes) -> Case:
+def _stray(name: str, file: str, content: bytes, expect: str = "ok") -> Case:
     """A good pair with a file beside the image that is no part of the data set."""
 
     def make(folder: Path, size: Size) -> None:
@@ -55,7 +55,7 @@ def _stray(name: str, file: str, content: bytes) -> Case:
         image, _ = write_pair(folder, png(grey_image(*size)), annotation_of(*size))
         (image.parent / file).write_bytes(content)
 
-    return Case(name, "image", "ok", make)
+    return Case(name, "image", expect, make, () if expect == "ok" else (file,))
 
 
 def _mode(grey: np.ndarray, mode: str, kind: str = "PNG") -> bytes:
@@ -82,6 +82,52 @@ def _zeros(height: int, width: int, bits: int = 8) -> bytes:
     return zlib.compress(b"".join([b"\0" + b"\0" * ((width * bits + 7) // 8)] * height), 9)
 
 
+def _rows(pixels: np.ndarray, kind: str = "u1") -> bytes:
+    """The bytes of a PNG's pixels: of each row, no filter and its levels."""
+    return zlib.compress(b"".join(b"\0" + row.astype(kind).tobytes() for row in pixels.reshape(len(pixels), -1)))
+
+
+def _colour_16(grey: np.ndarray, channels: int, kind: int) -> bytes:
+    """Levels of 12 bits in channels of 16, the last of which is opaque where it is no colour."""
+    deep = np.repeat(grey.astype(np.uint16)[:, :, None] * 16, channels, axis=2)
+    if kind in (4, 6):
+        deep[..., -1] = 65535
+    return raw_png(*grey.shape, 16, kind, _rows(deep, ">u2"))
+
+
+def _palette(grey: np.ndarray, colours: int, more: bytes = b"", bits: int = 8) -> bytes:
+    colour_list = chunk(b"PLTE", bytes(level for level in range(colours) for _ in "rgb"))
+    pixels = np.packbits(grey > 100, axis=1) if bits == 1 else grey
+    return raw_png(*grey.shape, bits, 3, _rows(pixels), colour_list * bool(colours) + more)
+
+
+def _swapped(picture: bytes, old: bytes, new: bytes) -> bytes:
+    """With the first such bytes changed, whatever checksums say."""
+    assert old in picture
+    return picture.replace(old, new, 1)
+
+
+def _app1(grey: np.ndarray, order: str, kind: int, value: bytes) -> bytes:
+    """A JPEG whose EXIF gives the orientation as another kind of number."""
+    tiff = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, 1)
+    content = b"Exif\0\0" + tiff + struct.pack(f"{order}HHI", 274, kind, 1) + value + b"\0" * 4
+    picture = _mode(grey, "L", "JPEG")
+    return picture[:2] + b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content + picture[2:]
+
+
+def _closed(grey: np.ndarray, mode: str = "L") -> bytes:
+    """A JPEG cut at its half, with the mark of its end."""
+    picture = _mode(grey, mode, "JPEG")
+    return picture[: len(picture) // 2] + b"\xff\xd9"
+
+
+def _higher(grey: np.ndarray) -> bytes:
+    """A JPEG whose header says more rows than there are."""
+    picture = _mode(grey, "L", "JPEG")
+    place = picture.index(b"\xff\xc0") + 5
+    return picture[:place] + struct.pack(">H", len(grey) + 64) + picture[place + 2 :]
+
+
 def _scans(grey: np.ndarray) -> bytes:
     """A JPEG of 64 megapixels that says so and goes over them twenty times."""
     picture = bytearray(_mode(grey, "L", "JPEG"))
@@ -106,6 +152,11 @@ def _inside(path: Path, size: Size) -> None:
     target.parent.mkdir()
     target.write_bytes(png(grey_image(*size)))
     path.symlink_to(Path("..") / "ID002" / ".real.png")
+
+
+def _patient_link(path: Path, target: str) -> None:
+    (path.parents[1] / ".ID003").mkdir()
+    (path.parents[1] / "ID004").symlink_to(target)
 
 
 def _nfd(folder: Path, size: Size) -> None:
@@ -139,7 +190,30 @@ CASES = [
     _case("png-rgb", "ok", lambda g: _mode(g, "RGB")),
     _case("png-palette", "ok", lambda g: _mode(g, "P")),
     _case("png-1-bit", "error", lambda g: png(g > 100), ("bad_R.png", "1-bit")),
-    _case("png-animated", "ok", lambda g: encoded(Image.fromarray(g), "PNG", save_all=True, append_images=[Image.fromarray(g[::-1])])),
+    _case("png-animated", "repair", lambda g: encoded(Image.fromarray(g), "PNG", save_all=True, append_images=[Image.fromarray(g[::-1])]), counter="frames_dropped"),
+    _case("png-animated-lies", "repair", lambda g: _after_header(png(g), chunk(b"acTL", struct.pack(">II", 5, 0))), counter="frames_dropped"),
+    _case("png-rgb-16", "repair", lambda g: _colour_16(g, 3, 2), counter="rescaled_16bit"),
+    _case("png-rgba-16", "repair", lambda g: _colour_16(g, 4, 6), counter="rescaled_16bit"),
+    _case("png-grey-alpha-16", "repair", lambda g: _colour_16(g, 2, 4), counter="rescaled_16bit"),
+    _case("png-palette-alpha", "repair", lambda g: _palette(g, 256, chunk(b"tRNS", bytes(range(256)))), counter="alpha_dropped"),
+    _case("png-grey-transparent", "repair", lambda g: _after_header(png(g), chunk(b"tRNS", b"\0\x64")), counter="alpha_dropped"),
+    _case("png-palette-short", "error", lambda g: _palette(g, 100), ("bad_R.png", "PLTE")),
+    _case("png-palette-none", "error", lambda g: _palette(g, 0), ("bad_R.png", "PLTE")),
+    _case("png-palette-1-bit", "error", lambda g: _palette(g, 2, bits=1), ("bad_R.png", "1-bit")),
+    _case("png-checksum-only", "error", lambda g: _swapped(png(g), png(g)[-16:-12], b"\1\2\3\4"), ("bad_R.png", "checksum")),
+    _case("png-without-its-end", "error", lambda g: png(g)[:-12], ("bad_R.png", "truncated")),
+    _case("png-headers", "error", lambda g: png(g)[:33] + png(g)[8:], ("bad_R.png", "order")),
+    _case("png-chunk-before", "error", lambda g: png(g)[:8] + chunk(b"tEXt", b"a\0b") + png(g)[8:], ("bad_R.png", "order")),
+    _case("png-unknown-critical", "error", lambda g: _after_header(png(g), chunk(b"ABCD", b"x")), ("bad_R.png", "ABCD")),
+    _case("png-length-lies", "error", lambda g: _swapped(png(g), png(g)[33:37], b"\x7f\xff\xff\xff"), ("bad_R.png", "truncated")),
+    _case("png-gamma", "ok", lambda g: _after_header(png(g), chunk(b"gAMA", struct.pack(">I", 10_000)))),
+    _case("jpg-closed", "error", _closed, ("bad_R.jpg", "truncated"), suffix=".jpg"),
+    _case("jpg-closed-rgb", "error", lambda g: _closed(g, "RGB"), ("bad_R.jpg", "truncated"), suffix=".jpg"),
+    _case("jpg-higher", "error", _higher, ("bad_R.jpg", "truncated"), suffix=".jpg"),
+    _case("jpg-flat", "ok", lambda g: _mode(g * 0 + 9, "L", "JPEG"), suffix=".jpg"),
+    _case("jpg-exif-long", "repair", lambda g: _app1(g, "<", 4, struct.pack("<I", 6)), suffix=".jpg", counter="exif_ignored"),
+    _case("jpg-exif-long-mm", "repair", lambda g: _app1(g, ">", 4, struct.pack(">I", 6)), suffix=".jpg", counter="exif_ignored"),
+    _case("jpg-exif-byte", "repair", lambda g: _app1(g, "<", 1, b"\6\0\0\0"), suffix=".jpg", counter="exif_ignored"),
     _case("png-jpeg-inside", "error", lambda g: _mode(g, "L", "JPEG"), ("bad_R.png", "JPEG")),
     _case("png-cmyk-inside", "error", lambda g: _mode(g, "CMYK", "JPEG"), ("bad_R.png", "JPEG")),
     _case("png-gif-inside", "error", lambda g: _mode(g, "L", "GIF")),
@@ -181,6 +255,8 @@ CASES = [
     _placed("file-capitals", "ok", lambda path, size: path.with_suffix(".PNG").write_bytes(png(grey_image(*size)))),
     _placed("file-tif", "error", lambda path, size: path.with_suffix(".tif").write_bytes(_mode(grey_image(*size), "L", "TIFF")), ("bad_R.tif",)),
     _placed("file-bmp", "error", lambda path, size: path.with_suffix(".bmp").write_bytes(_mode(grey_image(*size), "L", "BMP")), ("bad_R.bmp",)),
+    _stray("stray-heic", "photo.heic", b"\0\0\0\x18ftypheic", "error"),
+    _stray("stray-jfif", "photo.JFIF", b"\xff\xd8\xff", "error"),
     _stray("stray-npy", "bad_R.npy", b"\x93NUMPY no array"),
     _stray("stray-cache", "labels.cache", b"\x80\x04no pickle"),
     _stray("stray-apple", "._bad_R.png", b"\0\5\x16\7 resource fork"),
@@ -197,6 +273,13 @@ CASES = [
     _named("name-minus", "refuse", "-rf", ("-rf",)),
     _named("name-at", "refuse", "@SUM(A1)", ("@SUM",)),
     _named("name-long", "ok", "x" * 200),
+    _named("name-250-bytes", "error", "x" * 246, ("xxx",)),
+    _named("name-bytes", "refuse", "a\udcff", ("DCM",)),
+    _named("name-line-separator", "refuse", "a\u2028b", ("DCM",)),
+    _named("name-turned", "refuse", "a\u202egnp", ("DCM",)),
+    _placed("patient-link", "error", lambda path, _: _patient_link(path, ".ID003"), ("ID004",)),
+    _placed("patient-link-nowhere", "error", lambda path, _: _patient_link(path, "nowhere"), ("ID004",)),
+    _placed("folders-in-folders", "error", lambda path, size: (path.write_bytes(png(grey_image(*size))), (path.parent / "/".join("d" * 50)).mkdir(parents=True)), ("d/d",)),
     _named("name-spaces", "ok", "left hand (2)"),
     _named("name-emoji", "ok", "손🖐"),
 ]  # fmt: skip

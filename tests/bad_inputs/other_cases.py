@@ -88,6 +88,46 @@ def _segmentation(value: Any) -> Callable[[Size], str]:
     return _results(change)
 
 
+def _coco_file(change: Callable[[dict[str, Any], Size], Any]) -> Callable[[Size], str]:
+    """A whole COCO file of two images, changed."""
+
+    def content(size: Size) -> str:
+        images = [{"id": k, "file_name": f"image{k}.png", "height": size[0], "width": size[1]} for k in range(2)]
+        drawn = [
+            {"id": place, "image_id": 0, "category_id": place + 1, "segmentation": [[5, 5, 30, 5, 30, 30, 5, 30]]}
+            for place in range(29)
+        ]
+        names = [{"id": place + 1, "name": bone} for place, bone in enumerate(BONES)]
+        record: dict[str, Any] = {"images": images, "annotations": drawn, "categories": names}
+        change(record, size)
+        return json.dumps(record)
+
+    return content
+
+
+def _patients_workbook(change: Callable[[bytes], bytes]) -> Callable[[Size], bytes]:
+    """A workbook of two patients whose sheet, as XML, is changed."""
+
+    def content(_: Size) -> bytes:
+        from openpyxl import Workbook
+
+        book, stream, again = Workbook(), io.BytesIO(), io.BytesIO()
+        for row in (("ID", "나이", "성별"), (1, 54, "_x0008_여"), (2, 61, " 남")):
+            book.active.append(row)
+        book.save(stream)
+        with zipfile.ZipFile(stream) as old, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                part = old.read(name)
+                new.writestr(name, change(part) if name == "xl/worksheets/sheet1.xml" else part)
+        return again.getvalue()
+
+    return content
+
+
+def _more_rows(rows: bytes) -> Callable[[Size], bytes]:
+    return _patients_workbook(lambda sheet: sheet.replace(b"</sheetData>", rows + b"</sheetData>"))
+
+
 def _workbook(**parts: bytes) -> bytes:
     return _zip_of(**{"[Content_Types].xml": b"<Types/>", **parts})
 
@@ -185,6 +225,7 @@ workbook = _file("metadata", "meta.xlsx", WORKBOOK)
 patients = _file("patients", "patients.csv", COMPARE)
 soft = _file("soft", "soft/image0.png.npz", SOFT)
 coco = _file("coco", "results.json", COCO)
+corrected = _file("coco", "results.json", with_pred("converters.coco_to_points", "IN/results.json", "OUT/o", "--images", "IN/images", "--quiet"))  # fmt: skip
 classes = _file("weights-of-votes", "weights.yaml", CLASSES)
 GOOD_PATIENTS = "image_name,patient\nimage0.png,ID1\nimage1.png,ID2\n"
 GOOD_TABLE = "ID,age,sex\n1,54,F\n2,61,M\n"
@@ -205,6 +246,12 @@ CASES = [
     metadata("meta-long-cell", "error", f"ID,note\n1,{'x' * 40_000}\n", "row 2"),
     metadata("meta-folder", "error", None),
     metadata("meta-json-is-a-folder", "error", GOOD_TABLE, "a folder", command=with_pred("converters.metadata_to_csv", "IN/meta.csv", "OUT/m.csv", "--json", "IN/images")),
+    metadata("meta-id-in-wide-digits", "repair", "ID,age\n\uff11,54\n", counter="number_written_otherwise"),
+    workbook("xlsx-good", "ok", _more_rows(b"")),
+    workbook("xlsx-row-too-late", "error", _more_rows(b'<row r="2"><c r="A2"><v>7</v></c></row>'), "sheet1.xml", "row 2"),
+    workbook("xlsx-cell-twice", "error", _more_rows(b'<row r="9"><c r="A9"><v>7</v></c><c r="A9"><v>8</v></c></row>'), "A9"),
+    workbook("xlsx-million-rows", "error", _more_rows(b"<row/>" * 1_000_000), "at most 200000 elements"),
+    workbook("xlsx-entity-file", "error", _patients_workbook(lambda sheet: b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + sheet.replace(b"54", b"&a;"))),
     workbook("xlsx-cut", "error", lambda _: _workbook()[:-30]),
     workbook("xlsx-no-workbook", "error", lambda _: _workbook()),
     workbook("xlsx-other-zip", "error", lambda _: _zip_of(a=b"x")),
@@ -257,6 +304,17 @@ CASES = [
     coco("coco-counts-signs", "error", _segmentation({"counts": "\u00ff\u0100"}), "segmentation"),
     coco("coco-other-size", "error", _segmentation({"counts": [9], "size": [3, 3]}), "segmentation"),
     coco("coco-size-lies", "error", _segmentation({"counts": [9], "size": [10**9, 10**9]}), "segmentation"),
+    coco("coco-of-another-size", "error", _coco_file(lambda record, _: record["images"][0].update(height=3060)), "images"),
+    coco("coco-no-images", "error", _coco_file(lambda record, _: record.update(images=[])), "at least one image"),
+    coco("coco-image-id-twice", "error", _coco_file(lambda record, _: record["images"][1].update(id=0)), "images[1].id"),
+    coco("coco-category-twice", "error", _coco_file(lambda record, _: record["categories"][1].update(id=1)), "categories[1].id"),
+    coco("coco-category-renamed", "error", _coco_file(lambda record, _: record["categories"][28].update(name="Elle")), "Elle"),
+    coco("coco-formula-name", "refuse", _coco_file(lambda record, _: record["images"][0].update(file_name="=image0.png")), "results.json", "images[0].file_name"),
+    coco("coco-10000-of-an-image", "error", _results(lambda listed, _: listed * 345), "image0.png", "at most 2900 masks"),
+    corrected("points-of-coco-good", "ok", _coco_file(lambda record, _: None)),
+    corrected("points-of-coco-no-images", "error", _coco_file(lambda record, _: record.update(images=[])), "images: expected at least one image"),
+    corrected("points-of-coco-no-categories", "error", _coco_file(lambda record, _: record.update(categories=[])), "categories"),
+    corrected("points-of-coco-sides-swapped", "error", _coco_file(lambda record, size: record["images"][0].update(height=size[1], width=size[0])), "images[0].height"),
     coco("coco-marked", "repair", lambda size: b"\xef\xbb\xbf" + _results(lambda listed, _: None)(size).encode(), counter="bom"),
     coco("coco-folder", "error", None),
     classes("yaml-object", "error", "!!python/object/apply:os.system ['touch PWNED']"),

@@ -32,6 +32,8 @@ class Case:
         kills: at least, in `make faults`.
         takes_workers: whether it has --workers.
         may_be_gone: names that a kill may leave without a file, since an old one would tell something wrong.
+        copied: inputs that lie in the working folder, since the command writes beside them.
+        prints: whether it prints more than it writes.
     """
 
     name: str
@@ -46,11 +48,19 @@ class Case:
     kills: int = 100
     takes_workers: bool = False
     may_be_gone: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    prints: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether it is the first case of its command."""
         return next(case for case in CASES if case.module == self.module) is self
+
+    def lay_out(self, folder: Path, inputs: Path) -> None:
+        """Make a working folder, with what has to lie in it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in self.copied:
+            shutil.copyfile(inputs / name, folder / name)
 
 
 RAW = f"{IN}/raw"
@@ -59,6 +69,7 @@ SIZE = ("--size", "96x80")
 MODELS = (f"{IN}/a.csv", f"{IN}/b.csv", f"{IN}/c.parquet")
 LOOK = ("--imgsz", "160", "--no-canonical", "--no-closeup", "--tta", "none", "--no-calibration")
 EXPORT = ("--source", IMAGES, "--out", "pred.csv", "--soft", "soft", "--format", "both", *LOOK)
+CALIBRATE = ("--source", IMAGES, "--truth", f"{IN}/truth.csv", "--weights", "bones-n.pt", *LOOK[:-1])
 CASES = (
     Case(
         "points_to_yolo",
@@ -221,6 +232,34 @@ CASES = (
         ),
         overwrite=(),
         kills=25,
+    ),
+    Case(
+        "calibrate_rle",
+        "yolo_bones.calibrate_rle",
+        ("--source", IMAGES, "--truth", f"{IN}/truth.csv", "--weights", "bones-n.pt", *LOOK[:-1]),
+        earlier=(
+            "--source",
+            IMAGES,
+            "--truth",
+            f"{IN}/truth.csv",
+            "--weights",
+            "bones-n.pt",
+            *LOOK[:-1],
+            "--note",
+            "a",
+        ),
+        needs_torch=True,
+        kills=25,
+        copied=("bones-n.pt",),
+    ),
+    Case(
+        "phantom_statistics",
+        "yolo_bones.phantom.statistics",
+        (RAW, "--only", "shape", "--json", "statistics.json"),
+        overwrite=(),
+        kills=25,
+        takes_workers=True,
+        prints=True,
     ),
     Case(
         "check_rle",

@@ -60,7 +60,7 @@ class Trials:
 
     def _undisturbed(self, mode: str) -> Undisturbed:
         before = self.work / f"before-{mode}"
-        before.mkdir()
+        self.case.lay_out(before, self.inputs)
         if mode == "over":
             self._run(before, self.case.earlier)
         arguments = [*self.case.arguments, *(self.case.overwrite if mode == "over" else ())]
@@ -249,7 +249,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chosen = [case for case in CASES if arguments.case is None or case.name in arguments.case]
-    state = arguments.state / sources_digest()
+    state = arguments.state.resolve() / sources_digest()
     import_all(chosen)
     found = run_cases(chosen, arguments.kills, state, arguments.seed)
     total = sum(found.values(), collections.Counter())

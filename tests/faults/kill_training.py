@@ -119,7 +119,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--state", type=Path, default=ROOT / ".cache" / "faults")
     arguments = parser.parse_args()
-    state = arguments.state / sources_digest()
+    state = arguments.state.resolve() / sources_digest()
     in_child(lambda: inputs_in(state))
     import torch
 

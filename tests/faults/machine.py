@@ -52,7 +52,7 @@ class Bench:
 
     def clear(self) -> None:
         shutil.rmtree(self.trial, ignore_errors=True)
-        self.trial.mkdir()
+        self.case.lay_out(self.trial, self.inputs)
         self.forget_log()
 
     def forget_log(self) -> None:
@@ -183,7 +183,8 @@ def check_read_only(bench: Bench) -> str:
 
         sys.addaudithook(hook)
 
-    with small_disk(bench.trial, 1 << 20) as change:
+    with small_disk(bench.trial, 1 << 26) as change:
+        bench.case.lay_out(bench.trial, bench.inputs)
         change("ro")
         line = bench.check_refusal(bench.run(before=watch), 4, "read-only")
     read = opened.read_text(encoding="utf-8").split()
@@ -253,6 +254,7 @@ def check_changed(bench: Bench) -> str:
     line = bench.check_refusal(code, 2, f"{chosen.name} changed")
     assert chosen.name in line, line
     left = [name for name in runs.final_names(runs.tree(bench.trial)) if not name.startswith(ONE_BY_ONE)]
+    left = [name for name in left if name not in bench.case.copied]
     assert not left, f"{bench.case.name}: {sorted(left)} were made of it"
     return line.replace(str(bench.work), "")[:100]
 
@@ -330,10 +332,11 @@ def check_dying_worker(bench: Bench) -> str:
 
 OF_NUMPY = ("points_to_rle", "points_to_coco", "evaluate_rle", "draw_rle", "coco_to_rle", "metadata_to_csv")
 """Libraries of others (polars, torch, the BLAS of scipy) may end a process without memory, or wait in it for ever."""
+ALONE = [case for case in CASES if not case.processes and not case.copied]
 WORKING = [case.name for case in CASES if case.processes]
 CHECKS: dict[str, tuple[Callable[[Bench], str], list[str]]] = {
-    "disk-full": (check_disk_full, [case.name for case in CASES if not case.processes]),
-    "file-limit": (check_file_limit, [case.name for case in CASES if not case.processes and not case.needs_torch]),
+    "disk-full": (check_disk_full, [case.name for case in ALONE]),
+    "file-limit": (check_file_limit, [case.name for case in ALONE if not case.needs_torch and not case.prints]),
     "read-only": (check_read_only, [case.name for case in CASES]),
     "memory": (check_memory, list(OF_NUMPY)),
     "eight": (check_eight, [case.name for case in CASES]),
@@ -376,7 +379,7 @@ def main() -> int:
     parser.add_argument("--state", type=Path, default=ROOT / ".cache" / "faults")
     parser.add_argument("--thorough", action="store_true", help="more sizes, more moments")
     arguments = parser.parse_args()
-    return run_checks(arguments.check, arguments.case, arguments.state / sources_digest(), arguments.thorough)
+    return run_checks(arguments.check, arguments.case, arguments.state.resolve() / sources_digest(), arguments.thorough)
 
 
 if __name__ == "__main__":

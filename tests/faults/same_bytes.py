@@ -115,7 +115,7 @@ def run_all(names: list[str], inputs: Path, around: Surroundings) -> dict[str, d
         for name in names:
             case = BY_NAME[name]
             trial = Path(temporary) / name
-            trial.mkdir()
+            case.lay_out(trial, inputs)
             arguments = [*with_inputs(case.arguments, inputs)]
             if case.takes_workers:
                 arguments = [*without_workers(arguments), "--workers", str(around.workers)]

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from yolo_bones.claims import claim
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.contact_sheet import check_sheet_name, write_contact_sheet
 from yolo_bones.errors import InputError
@@ -33,6 +34,7 @@ from yolo_bones.phantom.agreement import PARTS, judge
 from yolo_bones.phantom.statistics_record import as_record
 from yolo_bones.phantom.statistics_tables import tables
 from yolo_bones.truth_sources import SPLITS, TruthSource, list_images, read_truth
+from yolo_bones.watched_files import refuse_changed, watch
 
 EXIT_FINDINGS: Final = 1
 Measured = tuple[str, HandMeasures | None, GreyMeasures | None]
@@ -67,9 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(arguments: argparse.Namespace) -> int:
     if arguments.contact_sheet is not None:
         return _draw(arguments)
+    claim(arguments.json)
     collected, readings = _collect(arguments), READINGS if arguments.variants else READINGS[:1]
     if not collected.hands:
         raise InputError(arguments.folder, "", "at least one hand with a capitate and a third metacarpal", "none")
+    refuse_changed()
     verdicts = judge(collected, arguments.only)
     say(f"{len(collected.hands)} hands measured", arguments.quiet)
     if collected.without_frame:
@@ -84,7 +88,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 def _collect(arguments: argparse.Namespace) -> Collected:
     names = list_images(arguments.folder, arguments.split, arguments.drawn)[: arguments.limit]
-    sources = islice(read_truth(arguments.folder, arguments.split, arguments.drawn), len(names))
+    sources = islice(_read(arguments), len(names))
     readings: tuple[str, ...] = ()
     if "grey" in arguments.only:
         readings = READINGS if arguments.variants else READINGS[:1]
@@ -93,6 +97,12 @@ def _collect(arguments: argparse.Namespace) -> Collected:
     for name, hand, greys in progress(measured, "measuring", len(names), arguments.quiet):
         collected.add(name, hand, greys)
     return collected
+
+
+def _read(arguments: argparse.Namespace) -> Iterator[TruthSource]:
+    for source in read_truth(arguments.folder, arguments.split, arguments.drawn):
+        watch([source.image, source.annotation])
+        yield source
 
 
 def measure_sources(sources: Iterable[TruthSource], readings: Sequence[str], workers: int = 1) -> Iterator[Measured]:
@@ -115,16 +125,17 @@ def measure_source(source: TruthSource, readings: Sequence[str]) -> Measured:
 
 def _draw(arguments: argparse.Namespace) -> int:
     check_sheet_name(arguments.contact_sheet)
+    claim(arguments.contact_sheet)
     names = list_images(arguments.folder, arguments.split, arguments.drawn)
     count = min(arguments.count, len(names))
     if count == 0:
         raise InputError("--count", "", "at least one image to draw", f"{arguments.count} of {len(names)}")
     chosen = set(np.linspace(0, len(names) - 1, count).round().astype(int).tolist())
     found: list[Any] = []
-    sources = read_truth(arguments.folder, arguments.split, arguments.drawn)
-    for index, source in enumerate(progress(sources, "reading", len(names), arguments.quiet)):
+    for index, source in enumerate(progress(_read(arguments), "reading", len(names), arguments.quiet)):
         if index in chosen:
             found.append((source.pixels(), source.masks()))
+    refuse_changed()
     height, width = write_contact_sheet(arguments.contact_sheet, found)
     say(f"{arguments.contact_sheet}: {len(found)} images on {width} x {height} pixels", arguments.quiet)
     return 0
