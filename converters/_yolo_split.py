@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from yolo_bones.annotated_hand import UNKNOWN
 from yolo_bones.command_line import count_argument, progress, say
 from yolo_bones.data_set import CheckedPair, DataSet
-from yolo_bones.errors import InputError
+from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.files import write_text
 from yolo_bones.fold_plan import data_yaml_text
 from yolo_bones.sampling import (
@@ -135,8 +136,7 @@ def _checked_lists(arguments: argparse.Namespace) -> tuple[Path, Path] | None:
     check_metadata_arguments(arguments.metadata, _metadata_columns(arguments), "--stratify, --undersample or --balance")
     training, validation = arguments.train_list, arguments.val_list
     if training is None and validation is None:
-        beside = [arguments.raw / name for name in ("train.txt", "val.txt")]
-        training, validation = (path if path.is_file() else None for path in beside)
+        training, validation = (_list_beside(arguments.raw, name) for name in ("train.txt", "val.txt"))
     if (training is None) != (validation is None):
         found = training or validation
         raise InputError(found, "", "a training and a validation list, or none", "only this one")
@@ -146,6 +146,18 @@ def _checked_lists(arguments: argparse.Namespace) -> tuple[Path, Path] | None:
     if any(option is not None for option in own) or (arguments.seed is not None and not _wishes(arguments)):
         raise InputError(training, "", "either lists or --folds, --fold, --seed and --stratify", "both")
     return training, validation
+
+
+def _list_beside(raw: Path, name: str) -> Path | None:
+    """A list of images in the folder itself; what has its name and is none is not passed over."""
+    path = raw / name
+    if not os.path.lexists(path):
+        return None
+    if not path.resolve().is_relative_to(raw.resolve()):
+        raise RefusedError(f"{path}: a link to a place outside the data set is refused")
+    if not path.is_file():
+        raise InputError(path, "", "a text file", "a folder, a pipe or a link to nothing")
+    return path
 
 
 def _deal(arguments: argparse.Namespace) -> Deal:

@@ -71,12 +71,14 @@ class _Input:
         by_image: image name -> its instances.
         records: number of results.
         guessed: whether the images are only those that the results name.
+        shifted: whether categories, which nothing names, may be counted from 1.
     """
 
     images: tuple[KnownImage, ...]
     by_image: dict[str, list[Instance]]
     records: int
     guessed: bool
+    shifted: bool
 
 
 def _convert(arguments: argparse.Namespace) -> int:
@@ -100,6 +102,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     write_text(report_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     for name, count in counted.items():
         say(f"{count} x {name} (see {report_path})", arguments.quiet)
+    if found.shifted:
+        say("no result is of category 0 (finger-1): if finger-1 is category 1, give --first-category 1")
     if found.guessed:
         say("images without any result are not known: give --images or --coco to get their rows", arguments.quiet)
     say(f"{arguments.out}: {len(found.images)} images from {found.records} results", arguments.quiet)
@@ -134,6 +138,8 @@ def _read(arguments: argparse.Namespace, counters: Counter[str]) -> _Input:
         listed = _read_folder(arguments.images, records)
     else:
         listed = reader.named_images(records) if own is None else own
+    if own is not None and not own.images and records:
+        raise InputErrors(reader.faults or [InputError(arguments.results, "images", "at least one image", "none")])
     if own is not None and own is not listed:
         listed = _joined(reader, own, listed)
     first = arguments.first_category
@@ -143,7 +149,8 @@ def _read(arguments: argparse.Namespace, counters: Counter[str]) -> _Input:
     if not listed.images:
         raise InputError(arguments.coco or arguments.results, "images", "at least one image", "none")
     guessed = arguments.coco is None and arguments.images is None and own is None
-    return _Input(listed.images, by_image_and_bone(instances), len(records), guessed)
+    shifted = class_ids is None and first == 0 and bool(instances) and all(one.class_id > 0 for one in instances)
+    return _Input(listed.images, by_image_and_bone(instances), len(records), guessed, shifted)
 
 
 def _read_coco(path: Path, results: CocoReader, counters: Counter[str]) -> tuple[KnownImages, dict[int, int] | None]:
@@ -155,6 +162,8 @@ def _read_coco(path: Path, results: CocoReader, counters: Counter[str]) -> tuple
     images = reader.images(record.get("images"))
     class_ids = reader.categories(record["categories"]) if record.get("categories") else None
     results.faults.extend(reader.faults)
+    results.faulty_images |= reader.faulty_images
+    results.faulty_categories |= reader.faulty_categories
     return images, class_ids
 
 
@@ -196,6 +205,7 @@ def _joined(reader: CocoReader, own: KnownImages, listed: KnownImages) -> KnownI
             reader.fault(f"images, id {image_id!r}", f"{partner.size}, the size of {image.name}", str(image.size))
         else:
             by_id[image_id] = partner
+    reader.faulty_images |= own.by_id.keys() - by_id.keys()
     return KnownImages(listed.images, by_id)
 
 

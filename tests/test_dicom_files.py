@@ -161,3 +161,17 @@ def test_a_data_set_holds_the_pixels_and_the_tables_the_name(tmp_path: Path) -> 
     with Image.open(staged) as opened:
         assert not opened.info
     assert "bad_R.dcm,Ulna" in (tmp_path / "rle" / "truth.csv").read_text()
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_as_dark_as_the_darkest_pixel_and_dims_nothing(
+    tmp_path: Path, levels: np.ndarray, photometric: str
+) -> None:
+    framed = np.pad(levels[4:-4, 4:-4], 4, constant_values=65535)
+    grey, repairs = read(
+        tmp_path, dicom(framed, bits=16, PixelPaddingValue=65535, PhotometricInterpretation=photometric)
+    )
+    plain, _ = read(tmp_path, dicom(np.pad(levels[4:-4, 4:-4], 4, mode="edge"), PhotometricInterpretation=photometric))
+    assert "padding_darkened" in repairs
+    assert (grey[4:-4, 4:-4] == plain[4:-4, 4:-4]).all()
+    assert np.unique(grey[:4]) == grey.min()

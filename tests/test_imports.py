@@ -54,6 +54,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "merger",
         "rle_table",
         "dicom_files",
+        "dicom_pixels",
         "image_soundness",
         "image_files",
         "resumable",

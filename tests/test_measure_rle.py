@@ -109,6 +109,8 @@ def test_pictures_show_lines_on_the_radiograph(truth: list[str], tmp_path: Path)
 def test_pictures_need_the_images(truth: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([truth[0], "--size", "320x256", "--draw", "nowhere"]) == 2
     assert "--draw: expected --images" in capsys.readouterr().err
+    assert main([*truth, "--draw", truth[0]]) == 2
+    assert "--draw: expected a folder, got" in capsys.readouterr().err
 
 
 def test_an_image_that_is_not_there_is_named(truth: list[str], tmp_path: Path) -> None:
@@ -127,7 +129,9 @@ def test_a_spacing_that_cannot_be_is_refused(text: str) -> None:
 def test_pixels_that_are_not_square_are_refused() -> None:
     with pytest.raises(ValueError, match="not square"):
         parse_spacing("0.15\\0.14")
-    assert parse_spacing("0.15\\0.15") == 0.15
+    assert parse_spacing("0.15\\0.15") == parse_spacing("0.15,0.15") == 0.15
+    with pytest.raises(ValueError, match="with a decimal point"):
+        parse_spacing("1,1")
 
 
 def test_a_spacing_is_a_number_or_a_column(capsys: pytest.CaptureFixture[str], truth: list[str]) -> None:

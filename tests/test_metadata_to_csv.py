@@ -19,6 +19,7 @@ from converters.metadata_to_csv import main
 from converters.points_to_rle import main as points_to_rle
 from tests.conftest import ROOT
 from yolo_bones import workbooks
+from yolo_bones.errors import InputError
 from yolo_bones.evaluate_rle import main as evaluate
 from yolo_bones.metadata_cells import QUANTITIES, Fault, clean_number, clean_sex, clean_text, misfit
 from yolo_bones.metadata_headings import column_letter
@@ -354,6 +355,8 @@ def test_names_of_patients_are_joined_by_text_and_then_by_number() -> None:
     ]
     path = Path("meta.csv")
     assert entries_of_patients({"ID001", "x"}, {"1", "x", "y"}, path, "ID") == {"ID001": "1", "x": "x"}
+    with pytest.raises(InputError, match="one name of patient 1, got ID001 and 1"):
+        entries_of_patients({"ID001"}, {"1", "ID001"}, path, "ID")
     join = join_folders(["1", "12"], {"hand1", "0001"}, path, "ID")
     assert join.folder_of == {"1": "0001", "12": "12"}
     assert (join.without_images, join.without_rows) == (("12",), ("hand1",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,7 +94,7 @@ def read_drawn(path: Path, record: Any, faults: list[InputError]) -> dict[int, D
                 drawn[index] = model
             else:
                 place = f"annotations[{index}].label"
-                faults.append(InputError(path, place, _label_wanted(model.label), model.label))
+                faults.append(InputError(path, place, _label_wanted(model.label), _label_shown(model.label)))
     return drawn
 
 
@@ -138,13 +139,14 @@ def _fault(path: Path, record: Any, place: tuple[str | int, ...], detail: Any) -
         "too_short": "at least one annotation",
     }.get(kind, detail["msg"])
     got = detail["input"]
-    return InputError(path, _field(place), expected, str(len(got)) if isinstance(got, list) else _shown(got))
+    is_count = kind in ("too_long", "too_short")
+    return InputError(path, _field(place), expected, str(len(got)) if is_count else _shown(got))
 
 
 def _shown(value: Any) -> str:
     """A value for a message; of a large one only what it begins with."""
     if isinstance(value, dict) or (isinstance(value, list) and len(value) > MOST_SHOWN):
-        return "an object" if isinstance(value, dict) else f"{len(value)} values"
+        return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     return json.dumps(value[:MOST_TEXT_SHOWN] if isinstance(value, str) else value, ensure_ascii=False)
@@ -164,5 +166,12 @@ def _value_at(record: Any, place: Iterable[str | int]) -> Any:
 
 
 def _label_wanted(label: str) -> str:
-    near = next((bone for bone in BONES if bone.lower() == label.strip().lower()), None)
+    alike = unicodedata.normalize("NFKC", label).strip().casefold()
+    near = next((bone for bone in BONES if bone.casefold() == alike), None)
     return f"the bone name {near!r}" if near else "one of the 29 bone names"
+
+
+def _label_shown(label: str) -> str:
+    """In quotes; a letter of another script that looks like a Latin one is told by its number."""
+    label = label[:MOST_TEXT_SHOWN]
+    return ascii(label) if any(letter.isascii() and letter.isalpha() for letter in label) else repr(label)

@@ -13,13 +13,15 @@ from typing import Any, Final
 import numpy as np
 
 from yolo_bones.annotation_json import MANY_POINTS, load_annotation_json, read_drawn
+from yolo_bones.bone_parts import join_parts
 from yolo_bones.bones import BONES, CLASS_IDS
 from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.mask_outlines import OutlineError
 from yolo_bones.polygons import (
     IntegerPoints,
-    box_of_points,
     fill_polygon,
     good_outlines,
+    has_area,
     is_simple,
     mend_points,
     most_edges_of_row,
@@ -234,6 +236,8 @@ def _clean_points(path: Path, place: str, drawn: list[list[float]], size: ImageS
     if (tangled and len(points) > MANY_POINTS) or not is_simple(points):
         if tangled:
             raise ValueError(f"points|an outline with at most {MOST_OF_ROW} edges in a row of pixels|more")
+        if not has_area(points, size):
+            raise ValueError("points|an outline with an area|lines there and back")
         log.add(path, f"{place}.points", "self_intersections")
         return _without_crossings(points, size)
     return points
@@ -253,35 +257,30 @@ def _without_crossings(points: IntegerPoints, size: ImageSize) -> IntegerPoints:
 def _one_part(
     path: Path, bone: str, parts: list[tuple[int, IntegerPoints]], size: ImageSize, log: RepairLog
 ) -> list[IntegerPoints]:
-    """One outline for a bone that was drawn once or, overlapping, several times."""
+    """One outline for a bone that was drawn once or, overlapping, several times; in any order."""
     if len(parts) < 2:
         return [points for _, points in parts]
     first_index, first = parts[0]
     if len(parts) > MOST_PARTS:
         expected = f"at most {MOST_PARTS} outlines of {bone}"
         raise InputError(path, f"annotations[{parts[MOST_PARTS][0]}].label", expected, len(parts))
-    merged = first
+    others: list[tuple[int, IntegerPoints]] = []
     for index, points in parts[1:]:
-        place = f"annotations[{index}]"
         if points.shape == first.shape and (points == first).all():
-            log.add(path, place, "duplicate_annotations")
-            continue
-        joined = _joined(merged, points, size)
-        if joined is None:
-            expected = f"one {bone}, drawn at annotations[{first_index}]"
-            got = f"a second {bone} elsewhere (audit_points tells which is wrong)"
-            raise InputError(path, f"{place}.label", expected, got)
-        log.add(path, place, "merged_parts")
-        merged = joined
-    return [merged]
-
-
-def _joined(one: IntegerPoints, other: IntegerPoints, size: ImageSize) -> IntegerPoints | None:
-    """The outer border of two outlines that share pixels; None where they share none."""
-    top, bottom, left, right = box_of_points(np.concatenate([one, other]), size)
-    planes = np.zeros((2, bottom - top, right - left), dtype=np.bool_)
-    for plane, outline in zip(planes, (one, other), strict=True):
-        crop, crop_top, crop_left = fill_polygon(outline, size)
-        rows, columns = crop_top - top, crop_left - left
-        plane[rows : rows + crop.shape[0], columns : columns + crop.shape[1]] = crop
-    return trace_mask(planes[0] | planes[1], top, left) if (planes[0] & planes[1]).any() else None
+            log.add(path, f"annotations[{index}]", "duplicate_annotations")
+        else:
+            others.append((index, points))
+    if not others:
+        return [first]
+    try:
+        joined, apart = join_parts([first, *(points for _, points in others)], size)
+    except OutlineError as error:
+        expected, got = str(error).split("|")
+        raise InputError(path, f"annotations[{first_index}].points", expected, got) from error
+    if joined is None:
+        expected = f"one {bone}, drawn at annotations[{first_index}]"
+        got = f"a second {bone} elsewhere (audit_points tells which is wrong)"
+        raise InputError(path, f"annotations[{others[apart - 1][0]}].label", expected, got)
+    for index, _ in others:
+        log.add(path, f"annotations[{index}]", "merged_parts")
+    return [joined]

@@ -11,6 +11,7 @@ import itertools
 import os
 import re
 import stat
+import struct
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -18,9 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from yolo_bones.errors import InputError, RefusedError, one_line
-from yolo_bones.image_files import SUFFIXES
+from yolo_bones.image_files import STRANGE_SUFFIXES, SUFFIXES
 
-OTHER_SUFFIXES: Final = (".json", ".txt", ".bmp", ".dicom", ".gif", ".jp2", ".tif", ".tiff", ".webp")
+OTHER_SUFFIXES: Final = (".json", ".txt", *STRANGE_SUFFIXES)
 """Beside those of images: what is read, and images that are not, which must not be left out silently."""
 NESTED: Final = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
 MAGICS: Final = {
@@ -47,6 +48,7 @@ MOST_TOTAL_RATIO: Final = 100
 MOST_PARTS: Final = 8
 MOST_NAME_BYTES: Final = 255
 LOCAL_HEADER_BYTES: Final = 30
+END_BYTES: Final = 22
 ENCRYPTED: Final = 0x1
 NAMES_ARE_UTF8: Final = 0x800
 DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
@@ -101,6 +103,12 @@ def open_zip(archive: Path, raw: io.BufferedReader) -> Iterator[zipfile.ZipFile]
         # A stranger's file can make a parser raise almost anything.
         raise InputError(archive, "", "a whole zip archive", f"a damaged one ({error})") from error
     with content:
+        raw.seek(-END_BYTES - len(content.comment), os.SEEK_END)
+        end = raw.read(END_BYTES)
+        (listed,) = struct.unpack("<H", end[10:12])
+        # 65,535 where another record says how many.
+        if end.startswith(b"PK\5\6") and listed not in (0xFFFF, len(content.infolist()) & 0xFFFF):
+            raise InputError(archive, "", f"{listed} members, as its end says", len(content.infolist()))
         yield content
 
 
@@ -208,6 +216,30 @@ def _check_overlaps(archive: Path, infos: list[zipfile.ZipInfo]) -> None:
     for info, following in itertools.pairwise(in_order):
         if info.header_offset + LOCAL_HEADER_BYTES + info.compress_size > following.header_offset:
             raise refused_member(archive, following.filename, f"lies inside {one_line(info.filename)}")
+
+
+def check_own_header(archive: Path, raw: io.BufferedReader, info: zipfile.ZipInfo) -> None:
+    """A program that goes by the members' own headers must unpack the same.
+
+    Args:
+        archive: the file.
+        raw: it, open.
+        info: a member as the directory has it.
+
+    Raises:
+        InputError: the two disagree.
+    """
+    raw.seek(max(0, info.header_offset))
+    head = raw.read(LOCAL_HEADER_BYTES)
+    if info.header_offset < 0 or len(head) < LOCAL_HEADER_BYTES:
+        return  # said when it is unpacked
+    _, _, flags, method, _, _, checksum, packed, size, _, _ = struct.unpack("<4s5H3L2H", head)
+    told = ((checksum, info.CRC), (packed, info.compress_size), (size, info.file_size))
+    # Zeros where they follow the bytes, ones where another record has them.
+    is_same = method == info.compress_type and all(here in (0, 0xFFFFFFFF, there) for here, there in told)
+    if flags & ENCRYPTED or not is_same:
+        expected = "a member whose own header says what the directory says"
+        raise InputError(archive, one_line(info.filename, 200), expected, "another one")
 
 
 def _is_read(name: str) -> bool:

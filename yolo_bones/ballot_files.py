@@ -23,9 +23,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from yolo_bones.bones import BONES, GROUPS
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.strict_yaml import StrictNodes
+from yolo_bones.strict_yaml import StrictNodes, read_strict_yaml
 
-MOST_BYTES: Final = 1 << 17
 GROUP_OF: Final = {bone: group for group, bones in GROUPS.items() for bone in bones}
 KEYS: Final = ("default", *GROUPS, *BONES)
 
@@ -77,19 +76,7 @@ def read_ballot_file(path: Path, models: Sequence[str]) -> tuple[Weights, Fracti
 
 
 def _parsed(path: Path) -> _File:
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError(path, "", f"at most {MOST_BYTES} bytes", size)
-        content = yaml.load(path.read_text(encoding="utf-8"), _TextLoader)  # noqa: S506 - makes texts, lists and mappings only
-    except FileNotFoundError as error:
-        raise InputError(path, "", "an existing file") from error
-    except IsADirectoryError as error:
-        raise InputError(path, "", "a YAML file", "a folder") from error
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"byte {error.start}", "UTF-8 text") from error
-    except (yaml.YAMLError, TypeError, RecursionError) as error:
-        raise InputError(path, "", "a YAML file of weights", str(error)) from error
+    content = read_strict_yaml(path, "a YAML file of weights", _TextLoader)
     if not isinstance(content, dict):
         raise InputError(path, "", "keys weights, models, threshold", content)
     try:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS
 from yolo_bones.coco_segmentations import SegmentationError, checked_size, is_whole, rle_size
-from yolo_bones.errors import InputError
+from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.image_files import check_image_name
 from yolo_bones.rle import ImageSize
 
 ImageId = int | str
+MOST_FAULTS: Final = 5_000
+"""After which no more are noted of a file."""
+MOST_OF_IMAGE: Final = 100 * BONE_COUNT
+"""Results of one image; each is a mask to be made."""
 SURE: Final = 1.0
 """Score of an annotation, which was drawn and not detected."""
 
@@ -54,14 +59,24 @@ class Instance:
 
 @dataclass(slots=True)
 class CocoReader:
-    """Reads the parts of one file; what is wrong is added to `faults`."""
+    """Reads the parts of one file; what is wrong is added to `faults`.
+
+    Attributes:
+        path: of the file.
+        faults: all that is wrong.
+        faulty_images, faulty_categories: ids that the file's own lists have and nothing came of, which was told there;
+            it is not told again for each record that has one of them.
+    """
 
     path: str
     faults: list[InputError] = field(default_factory=list)
+    faulty_images: set[object] = field(default_factory=set)
+    faulty_categories: set[object] = field(default_factory=set)
 
     def fault(self, place: str, expected: str, got: object) -> None:
-        """Note one fault."""
-        self.faults.append(InputError(self.path, place, expected, "none" if got is None else got))
+        """Note one fault, of the first thousands."""
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(InputError(self.path, place, expected, "none" if got is None else got))
 
     def records(self, listed: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """(place, record) of a list of objects."""
@@ -93,6 +108,7 @@ class CocoReader:
                 self.fault(f"{place}.file_name", "a base name that no other image has", f"{name} of {names[name]}")
             else:
                 by_id[image_id], names[name] = KnownImage(name, size), place
+        self.faulty_images |= ids_without(listed, by_id)
         return KnownImages(tuple(by_id.values()), by_id)
 
     def categories(self, listed: Any) -> dict[int, int]:
@@ -110,6 +126,7 @@ class CocoReader:
                 self.fault(f"{place}.name", "a name that no other category has", name)
             else:
                 found[number] = CLASS_IDS[name]
+        self.faulty_categories |= ids_without(listed, found)
         return found
 
     def named_images(self, records: Iterable[tuple[str, dict[str, Any]]]) -> KnownImages:
@@ -144,7 +161,7 @@ class CocoReader:
         first_category: int,
         scored: bool,
     ) -> list[Instance]:
-        """Whose mask each record is; records at fault are left out.
+        """Whose mask each record is; records at fault are left out, all where no image or category is known.
 
         Args:
             records: (place, record).
@@ -153,17 +170,32 @@ class CocoReader:
             first_category: id of the first bone, where no categories are given.
             scored: whether each record must have a score; without, it counts as sure.
         """
+        if not images.images or (class_ids is not None and not class_ids):
+            return []
         names = {image.name: image for image in images.images}
         found = []
+        counts: Counter[str] = Counter()
         for place, record in records:
+            if self._is_told(record):
+                continue
             image = self._image(place, record, images, names)
             class_id = self._class_id(place, record.get("category_id"), class_ids, first_category)
             score = self._score(place, record, scored)
             if "segmentation" not in record:
                 self.fault(place, "a key 'segmentation'", "none (boxes have no mask)")
             elif image is not None and class_id is not None and score is not None:
+                counts[image.name] += 1
                 found.append(Instance(place, image.name, class_id, score, record["segmentation"]))
+        for name, count in counts.items():
+            if count > MOST_OF_IMAGE:
+                self.fault(f"image {name}", f"at most {MOST_OF_IMAGE} masks", count)
         return found
+
+    def _is_told(self, record: dict[str, Any]) -> bool:
+        image, category = record.get("image_id"), record.get("category_id")
+        return (is_id(image) and image in self.faulty_images) or (
+            is_id(category) and category in self.faulty_categories
+        )
 
     def _image(
         self, place: str, record: dict[str, Any], images: KnownImages, names: Mapping[str, KnownImage]
@@ -203,7 +235,10 @@ class CocoReader:
         if not name:
             self.fault(f"{place}.file_name", "the name of an image", file_name)
             return None
-        check_image_name(Path(name))
+        try:
+            check_image_name(Path(name))
+        except RefusedError as error:
+            raise RefusedError(f"{self.path}: {place}.file_name: {error}") from error
         return name
 
     def _class_id(
@@ -229,6 +264,17 @@ class CocoReader:
             return float(score)
         self.fault(f"{place}.score", "a number", score)
         return None
+
+
+def is_id(value: object) -> bool:
+    """Whether a JSON value may be looked up among ids; lists and objects may not."""
+    return isinstance(value, (int, float, str))
+
+
+def ids_without(listed: Any, known: Container[object]) -> frozenset[object]:
+    """Ids that a file's list has and that are not among the known ones."""
+    ids = [record.get("id") for record in listed if isinstance(record, dict)] if isinstance(listed, list) else []
+    return frozenset(one for one in ids if is_id(one) and one not in known)
 
 
 def by_image_and_bone(instances: Sequence[Instance]) -> dict[str, list[Instance]]:

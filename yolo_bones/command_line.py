@@ -140,7 +140,7 @@ def progress(
 
 def image_size_argument(text: str) -> ImageSize:
     """Read `HEIGHTxWIDTH`, or one number for a square."""
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text, re.ASCII)
     if match is None:
         raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 2048x1024, got {text!r}")
     try:

@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    refuse_inputs([arguments.json], [arguments.a, arguments.b, arguments.truth, arguments.patients])
+    sources = [arguments.a, arguments.b, arguments.truth, arguments.patients]
+    refuse_inputs([arguments.json], [*sources, arguments.images])
     claim(arguments.json)
     watch([arguments.a, arguments.b, arguments.truth])
     patients = read_patients(arguments.patients)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from yolo_bones.claims import claim
 from yolo_bones.command_line import USUAL_SIZE, add_size_arguments, progress, run_command, say, size_source
-from yolo_bones.errors import InputError
 from yolo_bones.files import refuse_inputs, refuse_to_overwrite
 from yolo_bones.rle import RunLengthMasks
 from yolo_bones.rle_table import SUFFIX, aligned_masks, open_rle_table, write_masks
@@ -36,9 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(arguments: argparse.Namespace) -> int:
     target: Path = arguments.target
-    if target.is_dir():
-        raise InputError(target, "", "a file name to write", "a folder")
-    refuse_inputs([target], [arguments.source])
+    refuse_inputs([target], [arguments.source, arguments.images])
     claim(target)
     refuse_to_overwrite(target, arguments.overwrite)
     watch([arguments.source])

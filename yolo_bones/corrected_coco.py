@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from yolo_bones.annotations import PSEUDO_LABEL
 from yolo_bones.bones import BONES, CLASS_IDS
-from yolo_bones.coco_results import CocoReader, Instance, KnownImage, KnownImages
+from yolo_bones.coco_results import CocoReader, Instance, KnownImage, KnownImages, ids_without
 from yolo_bones.coco_segmentations import checked_size, is_whole
 from yolo_bones.errors import InputError
 from yolo_bones.rle import ImageSize
@@ -112,41 +112,13 @@ def read_corrected(path: str, record: Any, on_disk: Sequence[ImageOnDisk], fault
         known = _match_images(reader, record.get("images"), on_disk, found)
         class_ids, others = _match_categories(reader, record.get("categories"))
         listed = list(reader.records(record.get("annotations"), "annotations"))
-        told = _Told(
-            _unmatched(record.get("images"), known.by_id),
-            _unmatched(record.get("categories"), class_ids.keys() | others.keys()),
-        )
-        wanted = told.rest(_of_bones(listed, others, found))
-        found.instances = reader.instances(wanted, known, class_ids, 0, False)
+        reader.faulty_images |= ids_without(record.get("images"), known.by_id)
+        reader.faulty_categories |= ids_without(record.get("categories"), class_ids.keys() | others.keys())
+        found.instances = reader.instances(_of_bones(listed, others, found), known, class_ids, 0, False)
         if not known.images and not reader.faults:
             reader.fault("images", "at least one image", None)
     faults.extend(reader.faults)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Ids of images and categories whose own record is at fault, which was told already."""
-
-    images: Set[object]
-    categories: Set[object]
-
-    def rest(self, records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Annotations of none of them: one wrong name would otherwise be told again for each of 29 bones."""
-        for place, record in records:
-            image, category = record.get("image_id"), record.get("category_id")
-            if not (_is_among(image, self.images) or _is_among(category, self.categories)):
-                yield place, record
-
-
-def _is_among(number: Any, ids: Set[object]) -> bool:
-    return (is_whole(number) or isinstance(number, str)) and number in ids
-
-
-def _unmatched(listed: Any, matched: Container[object]) -> frozenset[object]:
-    """Ids that a file's list has and nothing came of."""
-    ids = [record.get("id") for record in listed if isinstance(record, dict)] if isinstance(listed, list) else []
-    return frozenset(one for one in ids if (is_whole(one) or isinstance(one, str)) and one not in matched)
 
 
 def _match_images(reader: CocoReader, listed: Any, on_disk: Sequence[ImageOnDisk], found: CorrectedCoco) -> KnownImages:

@@ -16,13 +16,13 @@ from typing import Any, Final
 from yolo_bones.annotation_json import load_annotation_json
 from yolo_bones.annotations import AnnotatedImage, RepairLog, is_pseudo_label, read_annotations
 from yolo_bones.errors import InputError, InputErrors, RefusedError
-from yolo_bones.image_files import SUFFIXES, check_image_name, read_grey
+from yolo_bones.image_files import STRANGE_SUFFIXES, SUFFIXES, check_image_name, read_grey
 from yolo_bones.rle import ImageSize
 from yolo_bones.strict_json import read_strict_json
 
 MOST_REPORT_BYTES: Final = 16_000_000
-STRANGE_SUFFIXES: Final = (".bmp", ".dicom", ".gif", ".jp2", ".tif", ".tiff", ".webp")
-"""Images that are not read: leaving them out silently would lose them."""
+MOST_DEEP: Final = 32
+"""Folders in folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,11 @@ def find_root(raw: Path) -> Path:
     """The folder with `DCM` and `outputs_json`: `raw` itself or its `train`."""
     if not raw.is_dir():
         raise InputError(raw, "", "a folder with DCM/ and outputs_json/", "a file" if raw.exists() else "nothing there")
-    for candidate in (raw, raw / "train"):
-        if (candidate / "DCM").is_dir() and (candidate / "outputs_json").is_dir():
-            return candidate
-    raise InputError(raw, "", "DCM/ and outputs_json/, here or in train/", "a folder without them")
+    places = (raw, raw / "train")
+    found = [place for place in places if (place / "DCM").is_dir() and (place / "outputs_json").is_dir()]
+    if len(found) == 1:
+        return found[0]
+    raise InputError(raw, "", "DCM/ and outputs_json/, here or in train/", "both" if found else "a folder without them")
 
 
 def read_source(root: Path) -> dict[str, Any] | None:
@@ -174,12 +175,14 @@ def _files_by_key(folder: Path, suffixes: tuple[str, ...], faults: list[InputErr
     found: dict[tuple[str, str], Path] = {}
     for place, name in _walk(folder, folder.resolve()):
         stem, dot, ending = name.rpartition(".")
-        suffix = f"{dot}{ending}".lower()
+        suffix, path = f"{dot}{ending}".lower(), place / name
         if suffix not in suffixes:
             if suffix in STRANGE_SUFFIXES:
-                faults.append(InputError(place / name, "", f"a file name ending in {', '.join(suffixes)}", suffix))
+                faults.append(InputError(path, "", f"a file name ending in {', '.join(suffixes)}", suffix))
+            elif path.is_symlink() and not path.is_file():
+                # A patient's folder, perhaps: what lies in it would be lost.
+                faults.append(InputError(path, "", "a folder", f"a link to {'one' if path.is_dir() else 'nothing'}"))
             continue
-        path = place / name
         check_image_name(path)
         check_image_name(place)
         if place.parent != folder:
@@ -195,12 +198,15 @@ def _files_by_key(folder: Path, suffixes: tuple[str, ...], faults: list[InputErr
     return found
 
 
-def _walk(folder: Path, inside: Path) -> Iterator[tuple[Path, str]]:
+def _walk(folder: Path, inside: Path, deep: int = 0) -> Iterator[tuple[Path, str]]:
     """(folder, name) of everything below a folder that is no folder itself, in order of names; hidden names left out.
 
     Raises:
+        InputError: too many folders in one another.
         RefusedError: a link that leads out of `inside`.
     """
+    if deep > MOST_DEEP:
+        raise InputError(folder, "", f"at most {MOST_DEEP} folders in one another", "more")
     with os.scandir(folder) as entries:
         listed = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
     for name, is_folder, is_link in listed:
@@ -210,7 +216,7 @@ def _walk(folder: Path, inside: Path) -> Iterator[tuple[Path, str]]:
         if is_link and not _target(path).is_relative_to(inside):
             raise RefusedError(f"{path}: a link to a place outside the data set is refused")
         if is_folder:
-            yield from _walk(path, inside)
+            yield from _walk(path, inside, deep + 1)
         else:
             yield folder, name
 

@@ -1,24 +1,19 @@
-"""DICOM radiographs: the levels of one grey frame, and nothing that names a patient.
+"""DICOM radiographs: what is known before the pixels are read, and nothing that names a patient.
 
 Only the tags in `WANTED` are ever looked at. What pydicom says of a damaged file may quote its tags, so it is not
-passed on. Windows (VOI) are not applied: levels are taken as from a 16-bit PNG of the stored pixels.
+passed on. `dicom_pixels` reads the levels.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import math
 import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 
 from yolo_bones.errors import InputError
 from yolo_bones.rle import ImageSize
@@ -42,6 +37,8 @@ READABLE: Final = "an uncompressed image, or RLE, 8-bit JPEG or JPEG 2000"
 
 CODES: Final = ("YES", "RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 
+OVERLAY_POSITIONS: Final = tuple(range(0x60000102, 0x60200102, 0x20000))
+"""OverlayBitPosition of each of the sixteen overlays; 0 where it does not lie in the pixels' bits."""
 WANTED: Final = (
     "BurnedInAnnotation",
     "PixelSpacing",
@@ -58,6 +55,7 @@ WANTED: Final = (
     "RescaleSlope",
     "ModalityLUTSequence",
     "PresentationLUTShape",
+    "PixelPaddingValue",
 )
 
 
@@ -72,6 +70,8 @@ class DicomHeader:
         signed: whether levels may be below 0.
         inverted: whether high levels are dark.
         has_table: whether a table of levels (Modality LUT) is not applied.
+        has_overlay: whether an overlay is said to lie in the bits above those stored.
+        padding: level that stands for no pixel, its bits as they are stored; None where there is none.
         syntax: UID of how the pixels are written.
         pixels_at: where in the file their value begins.
         pixels_length: its bytes; `UNDEFINED` where it is written in parts.
@@ -83,6 +83,8 @@ class DicomHeader:
     signed: bool
     inverted: bool
     has_table: bool
+    has_overlay: bool
+    padding: int | None
     syntax: str
     pixels_at: int
     pixels_length: int
@@ -115,40 +117,24 @@ def read_dicom_header(path: Path, most_pixels: int) -> DicomHeader:
         raise InputError(path, "BitsStored, BitsAllocated", expected, f"{stored} in {allocated}")
     if _whole(path, tags, "HighBit", 0, stored - 1) != stored - 1:
         raise InputError(path, "HighBit", f"{stored - 1}, one less than BitsStored", tags.get("HighBit"))
+    signed = _whole(path, tags, "PixelRepresentation", 0, 0)
+    if signed > 1 or (signed and syntax in (*JPEG, *JPEG_2000)):
+        expected = "0 in JPEG and JPEG 2000" if signed == 1 else "0 or 1"
+        raise InputError(path, "PixelRepresentation", expected, signed)
     at, length = _find_pixels(path, stream)
     return DicomHeader(
         size=ImageSize(height, width),
         bits_allocated=allocated,
         bits_stored=stored,
-        signed=_whole(path, tags, "PixelRepresentation", 0, 0) == 1,
+        signed=signed == 1,
         inverted=(tags.get("PhotometricInterpretation") == "MONOCHROME1") != (_slope(path, tags) < 0.0),
         has_table="ModalityLUTSequence" in tags,
+        has_overlay="OverlayBitPosition" in tags,
+        padding=_padding(path, tags, allocated),
         syntax=syntax,
         pixels_at=at,
         pixels_length=length,
     )
-
-
-def read_dicom_levels(path: Path, header: DicomHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """(H, W) levels as stored, from 0; what is signed is moved up by the least power of two that makes it so.
-
-    Raises:
-        InputError: fewer or more pixels than Rows and Columns say, or damaged ones.
-    """
-    levels = _plain_levels(path, header) if header.syntax in PLAIN else _unpacked_levels(path, header)
-    if header.bits_allocated == 8:
-        return np.ascontiguousarray(levels.view(np.uint8))
-    levels = levels.astype(np.uint16, copy=False)
-    if header.bits_stored < 16:
-        # What other programs keep in the bits above is none of the picture's.
-        levels = levels & np.uint16((1 << header.bits_stored) - 1)
-    if header.signed:
-        middle = 1 << (header.bits_stored - 1)
-        # Two's complement with its sign bit turned round counts from the lowest level on.
-        levels = levels ^ np.uint16(middle)
-        lowest = int(levels.min()) - middle
-        levels = levels - np.uint16(middle - (1 << (-lowest - 1).bit_length() if lowest < 0 else 0))
-    return np.ascontiguousarray(levels)
 
 
 def read_spacing_mm(path: Path) -> tuple[float, float] | None:
@@ -183,9 +169,9 @@ def is_dicom(path: Path) -> bool:
 
 
 def _value(tags: Any, name: str) -> Any:
-    """Of a tag; `DAMAGED` where what is written is not what the tag holds."""
+    """Of a tag; None where it is empty, `DAMAGED` where what is written is not what the tag holds."""
     try:
-        return tags[name].value if name != "ModalityLUTSequence" else None
+        return tags[name].value if name != "ModalityLUTSequence" else name
     except Exception:
         return DAMAGED
 
@@ -214,9 +200,12 @@ def _read_tags(path: Path) -> tuple[dict[str, Any], str, io.BytesIO]:
                 syntax == IMPLICIT,
                 syntax != BIG_ENDIAN,
                 stop_when=lambda tag, _vr, _length: tag >= FIRST_PIXEL_TAG,
-                specific_tags=[Tag(name) for name in WANTED],
+                specific_tags=[*(Tag(name) for name in WANTED), *(Tag(tag) for tag in OVERLAY_POSITIONS)],
             )
-            return {name: _value(tags, name) for name in WANTED if name in tags}, syntax, stream
+            found = {name: _value(tags, name) for name in WANTED if name in tags}
+            if any(Tag(tag) in tags and tags[tag].value for tag in OVERLAY_POSITIONS):
+                found["OverlayBitPosition"] = True
+            return {name: value for name, value in found.items() if value is not None}, syntax, stream
     except Exception as error:
         # A stranger's file can make a parser raise almost anything.
         raise InputError(path, "", "a DICOM image", f"a damaged one ({type(error).__name__})") from error
@@ -264,12 +253,21 @@ def _whole(path: Path, tags: dict[str, Any], name: str, least: int, default: int
     return number
 
 
+def _padding(path: Path, tags: dict[str, Any], bits: int) -> int | None:
+    if "PixelPaddingValue" not in tags:
+        return None
+    value = _whole(path, tags, "PixelPaddingValue", -(1 << (bits - 1)))
+    if value >> bits > 0:
+        raise InputError(path, "PixelPaddingValue", f"a level of {bits} bits", value)
+    return value & ((1 << bits) - 1)
+
+
 def _slope(path: Path, tags: dict[str, Any]) -> float:
     try:
         slope = float(tags.get("RescaleSlope", 1.0))
     except Exception as error:
         raise InputError(path, "RescaleSlope", "a number", "something else") from error
-    if not (np.isfinite(slope) and slope != 0.0):
+    if not (math.isfinite(slope) and slope != 0.0):
         raise InputError(path, "RescaleSlope", "a number that is not 0", slope)
     return slope
 
@@ -277,72 +275,3 @@ def _slope(path: Path, tags: dict[str, Any]) -> float:
 def _code(value: object) -> str:
     """A code that DICOM knows; anything else may be a name and is not shown."""
     return str(value) if value in CODES else DAMAGED
-
-
-def _plain_levels(path: Path, header: DicomHeader) -> NDArray[Any]:
-    height, width = header.size.height, header.size.width
-    expected = height * width * header.bits_allocated // 8
-    there = min(header.pixels_length, path.stat().st_size - header.pixels_at)
-    # An odd number of bytes is filled up by one.
-    if header.pixels_length == UNDEFINED or there < expected or header.pixels_length > expected + expected % 2:
-        got = "pixels in parts" if header.pixels_length == UNDEFINED else min(there, header.pixels_length)
-        if there >= expected:
-            got = header.pixels_length
-        said = f"Rows {height} x Columns {width} of {header.bits_allocated} bits"
-        raise InputError(path, "PixelData", f"{expected} bytes for {said}", got)
-    if header.syntax == BIG_ENDIAN and header.bits_allocated == 8:
-        raise InputError(path, "TransferSyntaxUID", "little-endian bytes", "big-endian ones")
-    kind = "u1" if header.bits_allocated == 8 else ">u2" if header.syntax == BIG_ENDIAN else "<u2"
-    levels = np.fromfile(path, dtype=kind, count=height * width, offset=header.pixels_at)
-    return levels.reshape(height, width)
-
-
-def _unpacked_levels(path: Path, header: DicomHeader) -> NDArray[Any]:
-    from pydicom.encaps import get_frame
-
-    height, width = header.size.height, header.size.width
-    most = 2 * height * width * header.bits_allocated // 8 + 1_000_000
-    with path.open("rb") as file:
-        file.seek(header.pixels_at)
-        content = file.read(most + 1)
-    if header.pixels_length != UNDEFINED or len(content) > most:
-        raise InputError(path, "PixelData", f"one compressed image of at most {most} bytes", "something else")
-    try:
-        frame = get_frame(content, 0, number_of_frames=1)
-        if header.syntax == RUN_LENGTHS:
-            return _unpack_run_lengths(frame, header)
-        return _unpack_jpeg(path, frame, header)
-    except InputError:
-        raise
-    except Exception as error:
-        said = f"Rows {height} x Columns {width} compressed pixels"
-        raise InputError(path, "PixelData", said, f"damaged ones ({type(error).__name__})") from error
-
-
-def _unpack_run_lengths(frame: bytes, header: DicomHeader) -> NDArray[Any]:
-    """Each byte of the pixels, the highest first, is a segment of its own."""
-    count, *starts = struct.unpack("<16L", frame[:64])
-    if count != header.bits_allocated // 8:
-        raise ValueError("another number of segments")
-    height, width = header.size.height, header.size.width
-    levels = np.zeros((height, width), dtype=np.uint16)
-    for start, end in zip(starts[:count], [*starts[1:count], len(frame)], strict=True):
-        # As one long row: runs may go on in the next.
-        plane = Image.frombytes("L", (height * width, 1), frame[start:end], "packbits", "L")
-        levels = (levels << np.uint16(8)) | np.asarray(plane, dtype=np.uint8).reshape(height, width)
-    return levels.astype(np.uint8) if header.bits_allocated == 8 else levels
-
-
-def _unpack_jpeg(path: Path, frame: bytes, header: DicomHeader) -> NDArray[Any]:
-    # Not Image.open: ultralytics replaces it by one that installs packages when it cannot read a file.
-    opened: Image.Image = (JpegImageFile if header.syntax in JPEG else Jpeg2KImageFile)(io.BytesIO(frame))
-    with opened as image:
-        if image.size != (header.size.width, header.size.height):
-            said = f"Rows {header.size.height} x Columns {header.size.width}"
-            raise InputError(path, "PixelData", f"a picture of {said}", f"{image.size[1]} x {image.size[0]}")
-        if image.mode not in ("L", "I;16"):
-            raise InputError(path, "PixelData", "grey levels", f"mode {image.mode}")
-        levels = np.asarray(image)
-    if header.bits_allocated == 8 and levels.dtype != np.uint8:
-        raise InputError(path, "BitsAllocated", "16, as in the compressed picture", 8)
-    return levels

@@ -18,7 +18,7 @@ import cv2
 from yolo_bones.claims import claim
 from yolo_bones.command_line import count_argument, progress, run_command, say
 from yolo_bones.errors import InputError
-from yolo_bones.files import refuse_to_overwrite, sweep_temporaries, write_bytes
+from yolo_bones.files import refuse_inputs, refuse_to_overwrite, sweep_temporaries, write_bytes
 from yolo_bones.image_files import read_grey
 from yolo_bones.image_sources import find_images
 from yolo_bones.overlays import draw_overlay
@@ -56,6 +56,7 @@ def _draw(arguments: argparse.Namespace) -> int:
         if name not in by_name:
             raise InputError(table.path, "image_name", f"in {arguments.images}", name)
         refuse_to_overwrite(_target(arguments.out, name), arguments.overwrite)
+    refuse_inputs([_target(arguments.out, name) for name in names], [arguments.prediction, *by_name.values()])
     for rows in progress(islice(table.images(), len(names)), "drawing", len(names), arguments.quiet):
         name = rows.image_name
         grey, _ = read_grey(by_name[name])

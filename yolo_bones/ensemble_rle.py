@@ -132,7 +132,7 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
     if arguments.fit_weights is not None:
         outputs["weights"] = out.with_name(f"{out.stem}.weights.yaml")
     sources = [*arguments.models, arguments.fit_weights, arguments.patients, arguments.class_weights]
-    refuse_inputs(outputs.values(), sources)
+    refuse_inputs(outputs.values(), [*sources, arguments.images])
     claim(*outputs.values())
     for target in outputs.values():
         refuse_to_overwrite(target, arguments.overwrite)

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MOST_ERRORS_SHOWN = 100
+MOST_FAULTS = 1000
+"""Of one file; a hostile one may hold millions."""
 
 
 class YoloBonesError(Exception):

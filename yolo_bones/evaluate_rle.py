@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     sources = [arguments.prediction, arguments.truth, arguments.patients, *(path for path, _ in arguments.by)]
-    refuse_inputs([arguments.per_image, arguments.json], sources)
+    refuse_inputs([arguments.per_image, arguments.json], [*sources, arguments.images])
     claim(arguments.per_image, arguments.json)
     if arguments.per_image is not None:
         refuse_to_overwrite(arguments.per_image, arguments.overwrite)

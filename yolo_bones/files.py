@@ -22,6 +22,8 @@ except ImportError:  # not a POSIX system
 TEMPORARY_MARK = ".tmp-"
 HOLDING = ".held"
 """In a temporary folder: locked by whoever fills it."""
+READ_IN_FOLDERS: Final = (".png", ".jpg", ".jpeg", ".dcm", ".npz")
+"""Images and soft channels: a folder of them is an input, and so is each of them."""
 AT_WORKING_FOLDER: Final = -100
 RENAME_EXCHANGE: Final = 2
 UNWRITABLE = (
@@ -232,7 +234,13 @@ def _is_being_written(path: Path) -> bool:
 
 
 def refuse_to_overwrite(target: Path, overwrite: bool) -> None:
-    """Raise `RefusedError` when `target` exists and the user has not asked to replace it."""
+    """Raise `RefusedError` when `target` exists and the user has not asked to replace it.
+
+    Raises:
+        InputError: it is a pipe or a device, which would be replaced as well.
+    """
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise InputError(target, "", "a file name to write", "a pipe or device")
     if target.exists() and not overwrite:
         raise RefusedError(f"{target}: exists already; give --overwrite to replace it")
 
@@ -249,10 +257,11 @@ def refuse_inputs(targets: Iterable[Path | None], sources: Iterable[Path | None]
     for target in targets:
         if target is None:
             continue
-        if target.is_dir():
-            raise InputError(target, "", "a file name to write", "a folder")
+        if target.exists() and not target.is_file():
+            raise InputError(target, "", "a file name to write", "a folder" if target.is_dir() else "a pipe or device")
         place = target.resolve()
-        if place in read:
+        is_member = place.suffix.lower() in READ_IN_FOLDERS and place.exists() and not read.isdisjoint(place.parents)
+        if place in read or is_member:
             raise RefusedError(f"{target}: is an input, which is never changed; write to another name")
         if place in written:
             raise RefusedError(f"{target}: would be written twice; give each output a name of its own")

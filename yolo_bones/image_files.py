@@ -6,7 +6,9 @@ PNG and JPEG by Pillow, DICOM by `dicom_files`.
 from __future__ import annotations
 
 import io
+import re
 import stat
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,32 +17,70 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from yolo_bones import dicom_files
-from yolo_bones.dicom_files import DicomHeader, read_dicom_header, read_dicom_levels
+from yolo_bones.dicom_files import DicomHeader, read_dicom_header
+from yolo_bones.dicom_pixels import read_dicom_levels
 from yolo_bones.errors import InputError, RefusedError
-from yolo_bones.image_soundness import check_chunks, check_complete, check_segments, orientation_of
+from yolo_bones.image_soundness import (
+    PngParts,
+    check_chunks,
+    check_complete,
+    check_segments,
+    check_structure,
+    is_cut_jpeg,
+    orientation_of,
+)
 from yolo_bones.rle import ImageSize
 
 DICOM: Final = "DICOM"
 SUFFIXES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".dcm": DICOM}
-KINDS: Final[dict[str, tuple[bytes, Callable[[Path], Image.Image]]]] = {
+STRANGE_SUFFIXES: Final = (
+    *(".avif", ".bmp", ".dicom", ".gif", ".heic", ".heif", ".ima", ".j2k", ".jfif", ".jp2", ".jpe", ".jxl"),
+    *(".pgm", ".tif", ".tiff", ".webp"),
+)
+"""Of images that are not read: leaving them out silently would lose them."""
+KINDS: Final[dict[str, tuple[bytes, Callable[[Path], ImageFile]]]] = {
     "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile),
     "JPEG": (b"\xff\xd8\xff", JpegImageFile),
 }
 MOST_PIXELS: Final = 64_000_000
 LEAST_SIDE: Final = 16
+MOST_DEEP_PIXELS: Final = 17_000_000
+"""Of a PNG in colour of 16 bits, which is read three times."""
 ROWS_AT_ONCE: Final = 256
+GREY_WEIGHTS: Final = (19595, 38470, 7471)
+"""Of red, green and blue, in 65,536ths, as Pillow has them."""
+DEEP_COLOUR: Final = {
+    "RGB;16B": (("RGB;16B", (0, 1, 2)), ("RGB;16L", (0, 1, 2))),
+    "RGBA;16B": (("RGBA;16B", (0, 1, 2)), ("RGBA;16L", (0, 1, 2))),
+    "LA;16B": (("RGBA", (0, 0, 0)), ("RGBA", (1, 1, 1))),
+}
+"""How Pillow calls the bytes of a pixel -> how it is told to read, and where then are, the upper and the lower ones."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
+MOST_NAME_BYTES: Final = 230
+"""Of an image's file; that of a file in the making is longer, and file systems take 255."""
+UNSAFE_IN_NAMES: Final = re.compile(r'[,"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+"""Commas, quotes, what ends a line or turns its direction, and bytes that are no UTF-8."""
 
 
 def check_image_name(path: Path) -> None:
-    """Refuse file names that break a CSV or run as a formula in a spreadsheet."""
+    """Refuse file names that break a CSV or run as a formula in a spreadsheet.
+
+    Raises:
+        InputError: it is so long that what is made of it has no name.
+        RefusedError: it is not safe.
+    """
     name = path.name
-    if any(ord(character) < 32 or character in ',"\x7f' for character in name):
-        raise RefusedError(f"{str(path)!r}: a file name with control characters, commas or quotes is refused")
+    if UNSAFE_IN_NAMES.search(name):
+        raise RefusedError(
+            f"{str(path)!r}: a file name with control characters, commas, quotes or bytes that are no text is refused"
+        )
+    if len(name.encode()) > MOST_NAME_BYTES:
+        raise InputError(path, "", f"a file name of at most {MOST_NAME_BYTES} bytes", len(name.encode()))
     if name.startswith(FORMULA_STARTS):
         raise RefusedError(f"{path}: a file name that a spreadsheet runs as a formula ({name[:20]}) is refused")
 
@@ -73,14 +113,27 @@ def read_grey(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if _checked_kind(path) == DICOM:
         return _read_dicom(path)
     with _opened(path) as image:
-        _checked_size(path, image)
+        size = _checked_size(path, image)
+        parts = check_structure(path) if isinstance(image, PngImageFile) else PngParts(0, animated=False)
+        if 0 < parts.colours <= 2:
+            raise InputError(path, "", "grey levels of 8 or 16 bits", "a 1-bit image of two colours")
         try:
+            is_deep = image.mode.startswith("I") or image.tile[0].args in DEEP_COLOUR
+            if is_deep and not image.mode.startswith("I"):
+                pixels = rescale_levels(_deep_levels(path, size))
             image.load()
             check_complete(path, image)
-            repairs = tuple(_repairs(image))
+            repairs = tuple(_repairs(image, parts, is_deep))
+            # What it would hide is shown; Pillow warns of it otherwise.
+            image.info.pop("transparency", None)
+            if parts.colours and int(np.asarray(image).max()) >= parts.colours:
+                raise InputError(path, "PLTE", f"pixels of its {parts.colours} colours", int(np.asarray(image).max()))
             if image.mode.startswith("I"):
-                return rescale_levels(np.asarray(image)), repairs
-            pixels = np.asarray(image, dtype=np.uint8) if image.mode == "L" else _without_colour(image)
+                pixels = rescale_levels(np.asarray(image))
+            elif not is_deep:
+                pixels = np.asarray(image, dtype=np.uint8) if image.mode == "L" else _without_colour(image)
+            if isinstance(image, JpegImageFile) and is_cut_jpeg(path.read_bytes(), pixels):
+                raise InputError(path, "", "a complete image", "a truncated one that was closed")
         except (InputError, MemoryError):
             raise
         except Exception as error:
@@ -107,6 +160,24 @@ def _without_colour(image: Image.Image) -> NDArray[np.uint8]:
     return grey
 
 
+def _deep_levels(path: Path, size: ImageSize) -> NDArray[np.uint16]:
+    """Grey levels of a PNG in colour of 16 bits, of which Pillow takes the upper eight alone: it reads them twice."""
+    if size.height * size.width > MOST_DEEP_PIXELS:
+        raise InputError(path, "size", f"at most {MOST_DEEP_PIXELS} pixels of 16 bits in colour", str(size))
+    levels = np.zeros((size.height, size.width), dtype=np.uint16)
+    for half in (0, 1):
+        with _opened(path) as image:
+            raw_mode, channels = DEEP_COLOUR[str(image.tile[0].args)][half]
+            image.tile = [image.tile[0]._replace(args=raw_mode)]
+            image.load()
+            for top in range(0, size.height, ROWS_AT_ONCE):
+                strip = np.asarray(image.crop((0, top, size.width, min(top + ROWS_AT_ONCE, size.height))))
+                weighted = [strip[..., c] * np.uint32(w) for c, w in zip(channels, GREY_WEIGHTS, strict=True)]
+                grey = (weighted[0] + weighted[1] + weighted[2]) >> np.uint32(16 if half else 8)
+                levels[top : top + ROWS_AT_ONCE] += grey.astype(np.uint16)
+    return levels
+
+
 def rescale_levels(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
     """16-bit levels to 8 bits; the range is the smallest power of two that holds the brightest pixel."""
     brightest = max(int(deep.max(initial=0)), 255)
@@ -129,12 +200,14 @@ def _dicom_header(path: Path) -> DicomHeader:
 def _read_dicom(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """The picture that a 16-bit PNG of the stored pixels would give, inverted where high levels are dark."""
     header = _dicom_header(path)
-    levels = read_dicom_levels(path, header)
+    levels, is_darkened = read_dicom_levels(path, header)
     grey = levels.view(np.uint8) if levels.dtype == np.uint8 else rescale_levels(levels)
     told = {
         "rescaled_16bit": header.bits_stored > 8,
         "inverted": header.inverted,
         "lut_ignored": header.has_table,
+        "overlay_dropped": header.has_overlay,
+        "padding_darkened": is_darkened,
     }
     return 255 - grey if header.inverted else grey, tuple(name for name, is_so in told.items() if is_so)
 
@@ -163,11 +236,12 @@ def _checked_kind(path: Path) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile]:
     """A PNG or JPEG, its header read."""
     kind = SUFFIXES[path.suffix.lower()]
     with path.open("rb") as stream:
         check_chunks(path, stream) if kind == "PNG" else check_segments(path, stream)
+    warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         # Not Image.open: ultralytics replaces it by one that installs packages when it cannot read a file.
         image = KINDS[kind][1](path)
@@ -192,10 +266,12 @@ def _checked_size(path: Path, image: Image.Image) -> ImageSize:
     return ImageSize(height, width)
 
 
-def _repairs(image: Image.Image) -> Iterator[str]:
-    if image.mode.startswith("I"):
+def _repairs(image: Image.Image, parts: PngParts, is_deep: bool) -> Iterator[str]:
+    if is_deep:
         yield "rescaled_16bit"
-    if image.mode in ("RGBA", "LA", "PA"):
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         yield "alpha_dropped"
+    if parts.animated:
+        yield "frames_dropped"
     if orientation_of(image.info) not in (0, 1):
         yield "exif_ignored"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.image_files import SUFFIXES, check_image_name
+from yolo_bones.image_files import STRANGE_SUFFIXES, SUFFIXES, check_image_name
 
 MOST_OF_PATIENT: Final = 8
 """Images in one folder; a folder with more is no patient's."""
@@ -62,5 +62,9 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _walk(path)
+        elif path.is_dir():
+            raise InputError(path, "", "a folder", "a link to one")
+        elif path.suffix.lower() in STRANGE_SUFFIXES:
+            raise InputError(path, "", f"a file name ending in {', '.join(SUFFIXES)}", path.suffix)
         elif path.suffix.lower() in SUFFIXES:
             yield path

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.errors import MOST_FAULTS, InputError, InputErrors
 
 KEY_COLUMNS: Final = ("image_name", "patient", "ID")
 """Columns that can join a table to images; the first that a table has is used."""
@@ -20,6 +20,8 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 OTHER_SIGNS: Final = {";": "semicolons", "\t": "tabs", "|": "upright strokes"}
 """That other programs put between cells."""
 MOST_COLUMNS: Final = 1_000
+MOST_ROWS: Final = 300_000
+MOST_BYTES: Final = 1 << 27
 ZIP_MAGIC: Final = b"PK\x03\x04"
 
 
@@ -120,7 +122,9 @@ def read_table(path: Path) -> Table:
     Raises:
         InputErrors: there is no header, a row is no CSV row, has more or fewer cells, or is not UTF-8.
     """
-    reader = csv.reader(_opened(path), strict=True)
+    text = _opened(path)
+    is_text = _is_text(text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
     rows: list[TableRow] = []
     faults: list[InputError] = []
@@ -132,7 +136,11 @@ def read_table(path: Path) -> Table:
                 continue
             if header is None and len(cells) > MOST_COLUMNS:
                 raise InputError(f"{path}:{where.line}", "", f"at most {MOST_COLUMNS} columns", len(cells))
-            _check_readable(path, header or cells, where)
+            if len(rows) >= MOST_ROWS or len(faults) >= MOST_FAULTS:
+                expected = f"at most {MOST_ROWS} rows, and fewer than {MOST_FAULTS} that are ragged"
+                raise InputError(f"{path}:{where.line}", "", expected, "more")
+            if not is_text:
+                _check_readable(path, header or cells, where)
             if header is None:
                 header = cells
             elif len(cells) != len(header):
@@ -152,21 +160,33 @@ def read_table(path: Path) -> Table:
     return Table(path, header, rows)
 
 
-def _opened(path: Path) -> io.StringIO:
+def _is_text(text: str) -> bool:
+    """Whether it was UTF-8 as a whole, so that no cell need be looked at."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _opened(path: Path) -> str:
     """A file's text; bytes that are not UTF-8 become lone surrogates."""
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(path, "", "a CSV file", "a folder" if path.is_dir() else "a pipe or device")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(path, "", f"at most {MOST_BYTES} bytes", size)
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error
-    except IsADirectoryError as error:
-        raise InputError(path, "", "a CSV file", "a folder") from error
     if content.startswith(ZIP_MAGIC):
         raise InputError(path, "", "a CSV file (of a workbook converters.metadata_to_csv makes one)", "a zip file")
     text = content.decode("utf-8", "surrogateescape").removeprefix(BYTE_ORDER_MARK)
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InputError(f"{path}:{line}", "", "UTF-8 text", "a zero byte (is it UTF-16, or no text at all?)")
-    return io.StringIO(text, newline="")
+    return text
 
 
 def _check_readable(path: Path, header: Sequence[str], row: TableRow) -> None:

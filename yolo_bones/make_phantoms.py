@@ -39,6 +39,7 @@ LEAST_HEIGHT: Final = 128
 """Below, the smallest bones have no area that a polygon of whole points could hold."""
 LEAST_WIDTH_OF_HEIGHT: Final = 0.4
 """In narrower images a hand that fits is so small that its forearm ends inside the frame."""
+MOST_PATIENTS: Final = 100_000
 USUAL_NOISE_PX: Final = 0.6
 """Gives polygons whose Dice against the exact truth is 0.985 to 0.995 for the bones of the fingers."""
 
@@ -119,6 +120,8 @@ def _settings(arguments: argparse.Namespace) -> PhantomSettings:
         raise InputError("--size", "", expected, str(size))
     if not 0.0 <= arguments.annotator_noise <= 20.0:
         raise InputError("--annotator-noise", "", "pixels from 0 to 20", arguments.annotator_noise)
+    if arguments.patients + arguments.test > MOST_PATIENTS:
+        raise InputError("--patients", "", f"at most {MOST_PATIENTS}, those of --test included", arguments.patients)
     return PhantomSettings(
         patients=arguments.patients,
         test_patients=arguments.test,

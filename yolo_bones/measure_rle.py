@@ -172,6 +172,8 @@ def _check_arguments(arguments: argparse.Namespace) -> dict[str, tuple[Path, Pat
     if arguments.draw is not None:
         if arguments.images is None:
             raise InputError("--draw", "", "--images, the folder of what is drawn on", "none")
+        if arguments.draw.exists() and not arguments.draw.is_dir():
+            raise InputError("--draw", "", "a folder", f"{arguments.draw}, which is a file")
         pictures = {path.name: (path, arguments.draw / _picture_name(path.name)) for path in images}
     targets = [arguments.csv, arguments.json, *(target for _, target in pictures.values())]
     refuse_inputs(targets, [arguments.prediction, arguments.against, arguments.patients, table, *images])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -199,8 +200,9 @@ def _cleaner_of(column: str) -> Callable[[object], CleanCell]:
 def _clean_id(cell: object) -> CleanCell:
     """An ID as it joins; 7.0 is 7."""
     clean = clean_text(cell)
-    number = patient_number(clean.text)
-    text = str(number) if number is not None and clean.text.endswith(".0") else clean.text
+    plain = unicodedata.normalize("NFKC", clean.text)
+    number = patient_number(plain)
+    text = clean.text if number is None else str(number) if plain.endswith(".0") else plain
     if not text or text.casefold() in NO_VALUES:
         return CleanCell("", clean.kinds)
     is_text = isinstance(cell, str) and re.fullmatch(r"[+-]?[0-9.]+", text) is None

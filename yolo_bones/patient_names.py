@@ -37,6 +37,11 @@ def entries_of_patients(patients: Set[str], entries: Set[str], path: Path, key: 
     """
     matched = {patient: patient for patient in patients if patient in entries}
     others = _by_number(patients - matched.keys(), path, key)
+    numbers = {patient_number(patient): patient for patient in matched}
+    for entry in sorted(entries - matched.keys()):
+        number = patient_number(entry)
+        if number is not None and number in numbers:
+            raise InputError(path, key, f"one name of patient {number}", f"{numbers[number]} and {entry}")
     unused = {entry for entry in entries - matched.keys() if patient_number(entry) in others}
     entry_of = _by_number(unused, path, key)
     return matched | {patient: entry_of[number] for number, patient in others.items() if number in entry_of}

@@ -17,6 +17,8 @@ MOST_MM: Final = 5.0
 """A pixel larger than this shows no bones; detectors for hands have 0.05 to 0.2 mm."""
 PARTED: Final = re.compile(r"\s*[\\x,;/ ]\s*")
 """What parts the two numbers of a spacing, rows first, as DICOM and others write it."""
+DECIMAL_COMMA: Final = re.compile(r"[0-9]+,[0-9]+")
+"""As much of the world writes 1.1: not two numbers."""
 EXPECTED: Final = f"millimetres a pixel, above 0 and below {MOST_MM:g}"
 SQUARE: Final = "one number, or two that are equal: pixels that are not square cannot be measured"
 
@@ -27,6 +29,8 @@ def parse_spacing(text: str) -> float:
     Raises:
         ValueError: it is no plausible spacing, or the pixels are not square; the message tells what is expected.
     """
+    if DECIMAL_COMMA.fullmatch(text.strip()):
+        raise ValueError(f"{EXPECTED}, with a decimal point")
     try:
         numbers = [float(part) for part in PARTED.split(text.strip())]
     except ValueError:

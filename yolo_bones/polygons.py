@@ -72,10 +72,21 @@ def mend_points(points: Points, size: ImageSize) -> tuple[IntegerPoints, Counter
     if len(whole) > 1 and (whole[0] == whole[-1]).all():
         repairs["closing_point"] += 1
         whole = whole[:-1]
+    once = _drawn_once(whole)
+    repairs["duplicate_points"] += len(whole) - len(once)
+    whole = once
     different = len(np.unique(whole[:, 1].astype(np.int64) * (size.width + 1) + whole[:, 0]))
     if different < 3:
         raise ValueError(f"points|at least 3 different points|{different}")
     return whole, +repairs
+
+
+def _drawn_once(points: IntegerPoints) -> IntegerPoints:
+    """An outline that goes round several times on the same points, once: filled, each second round would undo one."""
+    again = np.flatnonzero((points[1:] == points[:1]).all(axis=1))
+    length = int(again[0]) + 1 if again.size else len(points)
+    is_repeated = len(points) % max(length, 1) == 0 and (points[length:] == points[:-length]).all()
+    return points[:length] if is_repeated else points
 
 
 def good_outlines(
@@ -130,6 +141,14 @@ def most_edges_of_row(points: IntegerPoints) -> int:
     rows = int(high.max()) - top + 2
     begun = np.bincount(low - top, minlength=rows) - np.bincount(high - top + 1, minlength=rows)
     return int(np.cumsum(begun).max())
+
+
+def has_area(points: IntegerPoints, size: ImageSize) -> bool:
+    """Whether an outline encloses anything, be it less than a pixel; one that only goes there and back does not."""
+    crop, top, left = fill_polygon(points, size)
+    border = np.zeros(crop.shape, dtype=np.uint8)
+    cv2.polylines(border, [points.reshape(-1, 1, 2) - np.array([left, top], dtype=np.int32)], True, 1)
+    return bool((crop & (border == 0)).any()) or shapely.make_valid(Polygon(points)).area > 0.0
 
 
 def is_simple(points: IntegerPoints) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,9 @@ from yolo_bones.strata import WRIST, JointStrata, StratumColumn, join_strata, re
 LARGEST_SEED: Final = 2**32 - 1
 """That numpy's legacy generator, which scikit-learn shuffles with, takes."""
 
+MOST_LIST_BYTES: Final = 64_000_000
+MOST_FAULTS: Final = 1_000
+"""Of a list, after which no more are looked for."""
 SAMPLED_FOLDERS: Final = ("./images/train", "images/train")
 """Of the images in a sampling list."""
 
@@ -234,8 +238,9 @@ def split_by_lists(
     for patient in sorted(patients[training] & patients[validation]):
         faults.append(InputError(validation, "", f"no patient of {training.name}", f"{patient}, who is in both"))
     listed = chosen[training].keys() | chosen[validation].keys()
+    faulty = {fault.file for fault in faults}
     for path, names in chosen.items():
-        if not names:
+        if not names and str(path) not in faulty:
             faults.append(InputError(path, "", "at least one image", "none"))
     if max(chosen[validation].values(), default=1) > 1:
         faults.append(InputError(validation, "", "each image once", f"{chosen[validation].most_common(1)[0][0]} again"))
@@ -250,17 +255,25 @@ def split_by_lists(
 def _listed(path: Path, by_name: Mapping[str, str], faults: list[InputError]) -> Counter[str]:
     """Image name -> how often a list names it."""
     try:
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode) or kind.st_size > MOST_LIST_BYTES:
+            found = kind.st_size if stat.S_ISREG(kind.st_mode) else "a folder or something else that is no plain file"
+            faults.append(InputError(path, "", f"a text file of at most {MOST_LIST_BYTES} bytes", found))
+            return Counter()
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         got = error.strerror if isinstance(error, OSError) else "other bytes"
         faults.append(InputError(path, "", "a readable text file in UTF-8", got))
         return Counter()
+    at_most = len(faults) + MOST_FAULTS
     first: dict[str, int] = {}
     times: Counter[str] = Counter()
     for number, line in enumerate(lines, start=1):
         entry = line.strip()
         if not entry:
             continue
+        if len(faults) > at_most:
+            break
         folder, _, name = entry.replace("\\", "/").rpartition("/")
         sampled = folder in SAMPLED_FOLDERS
         patient = "" if sampled else folder.rpartition("/")[2]

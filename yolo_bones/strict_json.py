@@ -19,6 +19,8 @@ MOST_BYTES: Final = 2_000_000_000
 MOST_DEPTH: Final = 64
 LISTS_AN_OBJECT: Final = 6
 KEYS_AN_OBJECT: Final = 3
+MOST_SHOWN: Final = 30
+"""Characters of what is no JSON."""
 CHUNK_BYTES: Final = 4_000_000
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 QUOTE: Final = ord('"')
@@ -50,7 +52,7 @@ def read_strict_json(
 
     Raises:
         InputError: no plain file, not readable, too large, cut, not UTF-8, a key twice in one object, NaN or Infinity,
-            nested more than 64 deep, a number of thousands of digits.
+            nested more than 64 deep, a number of thousands of digits, a zero byte.
     """
     try:
         kind = path.stat()
@@ -65,6 +67,8 @@ def read_strict_json(
     if content.startswith(BYTE_ORDER_MARK):
         counters["bom"] += 1
         content = content[len(BYTE_ORDER_MARK) :]
+    if b"\0" in content:
+        raise InputError(path, f"byte {content.index(0)}", "JSON in UTF-8", "a zero byte (is it UTF-16, or no text?)")
     _check_nesting(path, content, most_objects)
     try:
         with collector_paused():
@@ -76,12 +80,22 @@ def read_strict_json(
     except UnicodeDecodeError as error:
         raise InputError(path, f"byte {error.start}", "JSON in UTF-8", "other bytes") from error
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InputError(path, place, "JSON", error.msg if content.strip() else "an empty file") from error
+        raise _not_json(path, error) from error
     except _Refused as error:
         raise InputError(path, "", error.expected, error.got) from error
     except ValueError as error:
         raise InputError(path, "", "numbers of a sane length", str(error)) from error
+
+
+def _not_json(path: Path, error: json.JSONDecodeError) -> InputError:
+    """What the parser wants at a place, and what stands there."""
+    if not error.doc.strip():
+        return InputError(path, "", "JSON", "an empty file")
+    wanted = error.msg.removeprefix("Expecting ") if error.msg.startswith("Expecting") else ""
+    expected = f"JSON, {'a ' if wanted[0].isalpha() else ''}{wanted} here" if wanted else f"JSON ({error.msg.lower()})"
+    there = error.doc[error.pos : error.pos + MOST_SHOWN]
+    got = repr(there) if there.strip() else "the end of the file"
+    return InputError(path, f"line {error.lineno}, column {error.colno}", expected, got)
 
 
 @contextlib.contextmanager

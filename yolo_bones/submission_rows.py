@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from yolo_bones.bones import BONE_COUNT, BONES, CLASS_IDS
-from yolo_bones.errors import InputError, InputErrors
-from yolo_bones.rle import ImageSize, RowTextError, row_texts_to_masks
+from yolo_bones.errors import MOST_FAULTS, InputError, InputErrors
+from yolo_bones.rle import ImageSize, RowTextError, longest_row_text, row_texts_to_masks
 from yolo_bones.rle_table import HEADER, SUFFIX, open_rle_table
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 LONGEST_LINE: Final = 1 << 29
+LONGEST_NAMES: Final = 1 << 16
+"""Bytes of a line beside its runs."""
 FEWEST_ENDS: Final = 4
 """Numbers of a row, to tell that all of them are places."""
 
@@ -52,7 +54,10 @@ def audit_rows(path: Path, sizes: Mapping[str, ImageSize]) -> RowAudit:
     canonical = ((name, bone) for name in sizes for bone in BONES)
     lines: dict[tuple[str, str], int] = {}
     strangers: set[str] = set()
-    for line, content in _lines(path):
+    longest = max(map(longest_row_text, sizes.values()), default=0) + LONGEST_NAMES
+    for line, content in _lines(path, min(longest, LONGEST_LINE)):
+        if len(audit.faults) >= MOST_FAULTS:
+            return audit
         row = _fields(path, line, content, audit)
         if row is None:
             continue
@@ -76,7 +81,7 @@ def audit_rows(path: Path, sizes: Mapping[str, ImageSize]) -> RowAudit:
     return audit
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path, longest: int) -> Iterator[tuple[int, bytes]]:
     """Numbered rows below the header."""
     if path.is_dir() or not path.exists():
         raise InputError(path, "", "a CSV file", "a folder" if path.is_dir() else "nothing there")
@@ -89,8 +94,10 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             got = header[:200].decode("utf-8", "replace") if header else "an empty file"
             raise InputError(f"{path}:1", "", f"the header {','.join(HEADER)}", got)
         line = 1
-        while content := stream.readline(LONGEST_LINE):
+        while content := stream.readline(longest):
             line += 1
+            if len(content) == longest and not content.endswith(b"\n"):
+                raise InputError(f"{path}:{line}", "", f"a line of fewer than {longest} bytes", "a longer one")
             yield line, content
 
 

@@ -35,6 +35,7 @@ from yolo_bones.training_arguments import (
     arguments_of_interrupted_run,
     arguments_of_new_run,
     read_arguments,
+    read_yaml,
     refuse_unknown,
 )
 from yolo_bones.training_progress import TrainingProgress
@@ -62,6 +63,8 @@ def _train(arguments: argparse.Namespace) -> int:
         raise InputError(data, "", "a data file, as bones.yaml is one", "a folder" if data.exists() else "nothing")
     if made_with.unused:
         say(f"{', '.join(made_with.unused)}: not used, photometric={made_with.recipe.photometric:g} changes the greys")
+
+    read_yaml(data)  # a hostile one is settled before much is loaded
 
     # torch and ultralytics are loaded here and not above: --help and bad arguments answer at once.
     from yolo_bones.training.bone_trainer import STOCK_ARGUMENTS, ULTRALYTICS

@@ -128,7 +128,7 @@ def _value(key: str, text: str) -> Any:
         return None
     try:
         return _number(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ArithmeticError, RecursionError, TypeError, ValueError) as error:
         raise InputError(COMMAND_LINE, key, "a value that YAML reads", text) from error
 
 

@@ -17,6 +17,9 @@ from yolo_bones.errors import InputError, RefusedError
 from yolo_bones.training_arguments import read_yaml
 
 DATA_KEYS: Final = ("path", "train", "val", "test", "names", "nc", "channels", "download")
+CHANNELS: Final = 3
+MOST_REPEATS: Final = 100
+"""Of a layer; a network is built before anything else can be told of it."""
 SUBSETS: Final = ("train", "val", "test")
 MODEL_KEYS: Final = ("nc", "scales", "scale", "backbone", "head", "width_multiple", "depth_multiple", "max_channels")
 SCALE: Final = re.compile(r"(\d+)([nslmx])(.+)?$")
@@ -41,8 +44,17 @@ def read_data_file(path: Path) -> dict[str, Any]:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise InputError(path, "names", "the names of the classes", names)
+    for key, wanted in (("nc", len(names)), ("channels", CHANNELS)):
+        if values.get(key, wanted) != wanted or isinstance(values.get(key), bool):
+            raise InputError(path, key, str(wanted), values[key])
     root = _root(path, values.get("path"))
-    found: dict[str, Any] = {"path": root, "names": names, "nc": len(names), "channels": 3, "yaml_file": str(path)}
+    found: dict[str, Any] = {
+        "path": root,
+        "names": names,
+        "nc": len(names),
+        "channels": CHANNELS,
+        "yaml_file": str(path),
+    }
     for subset in SUBSETS:
         value = values.get(subset)
         if value is None and subset != "test":
@@ -59,14 +71,22 @@ def _root(path: Path, given: object) -> Path:
     if not isinstance(given, str) or "://" in given:
         raise InputError(path, "path", "a folder", given)
     here = Path(given)
-    return here if here.is_absolute() or here.exists() else path.parent / given
+    return here if here.is_absolute() or _exists(here) else path.parent / given
+
+
+def _exists(place: Path) -> bool:
+    """Whether it is there; a name that no file can have is not."""
+    try:
+        return place.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _place(path: Path, subset: str, root: Path, value: object) -> str:
     if not isinstance(value, str) or "://" in value:
         raise InputError(path, subset, "one folder", value)
     place = (root / value).resolve()
-    if not place.exists():
+    if not _exists(place):
         raise InputError(path, subset, "an existing folder of images or list of them", str(place))
     return str(place)
 
@@ -110,7 +130,9 @@ def _layers_of(path: Path, values: dict[str, Any]) -> Iterator[str]:
         rows = values.get(part)
         if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 4 for row in rows):
             raise InputError(path, part, "a list of layers: from, repeats, kind, arguments", rows)
-        for _, _, kind, arguments in rows:
+        for _, repeats, kind, arguments in rows:
             yield str(kind)
+            if not isinstance(repeats, int) or not 1 <= repeats <= MOST_REPEATS:
+                raise InputError(path, part, f"1 to {MOST_REPEATS} repeats", repeats)
             if not isinstance(arguments, list):
                 raise InputError(path, part, "a list of arguments", arguments)

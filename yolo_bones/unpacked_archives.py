@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from yolo_bones.archives import archive_kind, checked_members, open_zip, refused_member
+from yolo_bones.archives import archive_kind, check_own_header, checked_members, open_zip, refused_member
 from yolo_bones.errors import InputError, MachineError, RefusedError, one_line
 from yolo_bones.files import machine_errors
 
@@ -45,7 +45,7 @@ def unpacked(archive: Path, watch: Watch = lambda members, _: members) -> Iterat
         watch: wraps the members and their number, for a progress bar.
 
     Yields:
-        The folder; where all members lie in one folder of the archive that holds the data set, that one.
+        The folder; where the data set lies in one folder of the archive, that one.
 
     Raises:
         InputError: no zip, or a damaged one.
@@ -60,8 +60,10 @@ def unpacked(archive: Path, watch: Watch = lambda members, _: members) -> Iterat
         members = checked_members(archive, content, raw.seek(0, os.SEEK_END))
         with _private_folder() as place:
             _check_room(archive, place, members)
-            folder = place / archive.stem
+            # What is called `...zip` or `.held.zip` would lie elsewhere, or on the lock.
+            folder = place / ("data" if archive.stem.startswith(".") else archive.stem)
             for info in watch(members, len(members)):
+                check_own_header(archive, raw, info)
                 _unpack(archive, content, info, folder / members[info])
             yield _data_folder(folder)
 
@@ -103,8 +105,10 @@ def _unpack(archive: Path, content: zipfile.ZipFile, info: zipfile.ZipInfo, targ
 
 def _data_folder(folder: Path) -> Path:
     folder.mkdir(exist_ok=True, mode=0o700)
-    inside = sorted(folder.iterdir())
-    return inside[0] if len(inside) == 1 and inside[0].name not in ("DCM", "train") and inside[0].is_dir() else folder
+    if any((folder / name).exists() for name in ("DCM", "train")):
+        return folder
+    inside = [path for path in folder.iterdir() if (path / "DCM").is_dir() or (path / "train").is_dir()]
+    return inside[0] if len(inside) == 1 else folder
 
 
 @contextlib.contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import stat
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,14 @@ from yolo_bones.image_table import read_table
 MOST_FILE_BYTES: Final = 32_000_000
 MOST_UNPACKED_BYTES: Final = 128_000_000
 """Of all parts of a workbook; the data set's takes 40,000."""
+MOST_CELL_ELEMENTS: Final = 200_000
+"""Of XML in a sheet, some ten thousand patients; openpyxl takes 8 microseconds for each."""
+MOST_SETTING_ELEMENTS: Final = 20_000
+"""Of XML in styles and other settings, which take several times as long."""
+MOST_SHEETS: Final = 100
+SHEET: Final = re.compile(rb"<(?:\w+:)?sheet\s")
+PLACE: Final = re.compile(rb"<(?:\w+:)?(?:row|c)\s(?:[^<>]*?\s)?r=[\"']([A-Z]{0,3})([0-9]{1,9})[\"']")
+"""Of a row, or of a cell."""
 MOST_PARTS: Final = 1_000
 MOST_ROWS: Final = 100_000
 MOST_COLUMNS: Final = 256
@@ -109,9 +120,11 @@ def _joined(
 
 def _first_bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise InputError(path, "", "a workbook or a CSV file", "a folder")
+        kind = path.stat()
+        size = kind.st_size
+        if not stat.S_ISREG(kind.st_mode):
+            got = "a folder" if stat.S_ISDIR(kind.st_mode) else "something that is not a plain file"
+            raise InputError(path, "", "a workbook or a CSV file", got)
         if size > MOST_FILE_BYTES:
             raise InputError(path, "", f"at most {MOST_FILE_BYTES} bytes", size)
         with path.open("rb") as stream:
@@ -124,9 +137,36 @@ def _check_parts(path: Path) -> None:
     """Refuse a zip that is broken, no xlsx, or a bomb; what a part unpacks to cannot exceed what it declares."""
     try:
         with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            _check_list(path, archive.infolist())
+            for part in archive.infolist():
+                if part.filename.lower().endswith((".xml", ".rels")):
+                    _check_elements(path, part.filename, archive.read(part))
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise InputError(path, "", "a whole .xlsx workbook", f"a broken zip file ({error})") from error
+
+
+def _check_elements(path: Path, name: str, content: bytes) -> None:
+    """Refuse what openpyxl would read for minutes, and rows and cells that it would drop: those out of order."""
+    is_sheet = b"sheetData" in content
+    is_text = is_sheet or name.endswith("sharedStrings.xml")
+    most = MOST_CELL_ELEMENTS if is_text else MOST_SETTING_ELEMENTS
+    elements = content.count(b"<") - content.count(b"</")
+    if elements > most:
+        raise InputError(path, name, f"at most {most} elements (save the sheet of patients as CSV)", elements)
+    sheets = len(SHEET.findall(content)) if name.endswith("workbook.xml") else 0
+    if sheets > MOST_SHEETS:
+        raise InputError(path, name, f"at most {MOST_SHEETS} sheets", sheets)
+    last = (0, 0, b"")
+    for found in PLACE.finditer(content) if is_sheet else ():
+        letters, number = found.groups()
+        place = (int(number), len(letters), letters)
+        if place <= last:
+            shown = (letters + number).decode() if letters else f"row {number.decode()}"
+            raise InputError(path, name, "rows and cells in their order, each once", f"{shown} again or too late")
+        last = place
+
+
+def _check_list(path: Path, parts: Sequence[zipfile.ZipInfo]) -> None:
     unpacked = sum(part.file_size for part in parts)
     if unpacked > MOST_UNPACKED_BYTES:
         raise InputError(path, "", f"a workbook that unpacks to at most {MOST_UNPACKED_BYTES} bytes", unpacked)

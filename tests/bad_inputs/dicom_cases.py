@@ -24,6 +24,7 @@ from pydicom.uid import (
 
 from tests.bad_inputs.case import Case
 from tests.bad_inputs.good import annotation_of, encoded, grey_image, png, write_good, write_pair
+from tests.bad_inputs.image_cases import jpeg_of_scans
 
 Size = tuple[int, int]
 RADIOGRAPH = "1.2.840.10008.5.1.4.1.1.1"
@@ -92,6 +93,12 @@ def _with_vr(tag: int, old: bytes, new: bytes) -> Callable[[np.ndarray], bytes]:
         return content.replace(head + old, head + new)
 
     return make
+
+
+def padded(levels: np.ndarray, value: int, **tags: Any) -> bytes:
+    """A frame of a level that stands for no pixel."""
+    inner = levels[8:-8, 8:-8]
+    return dicom(np.pad(inner, 8, constant_values=value), PixelPaddingValue=value, **tags)
 
 
 def _jpeg(grey: np.ndarray, kind: str, **more: Any) -> list[bytes]:
@@ -189,8 +196,13 @@ CASES = [
     _case("dcm-jpeg-2000-12-bits", "repair", lambda grey: dicom_of_jpeg_2000(deep(grey), 12), counter="rescaled_16bit"),
     _case("dcm-jpeg-2000-says-10-bits", "error", lambda grey: dicom_of_jpeg_2000(deep(grey), 12, BitsStored=10, HighBit=9), "BitsStored"),
     _case("dcm-jpeg-closed", "error", lambda grey: _closed_jpeg(grey, size=2), "PixelData", "truncated"),
+    _case("dcm-jpeg-scans", "error", lambda grey: dicom(grey, syntax=JPEGBaseline8Bit, bits=8, Rows=8000, Columns=8000, PixelData=encapsulate([jpeg_of_scans(grey)])), "scans"),
     _case("dcm-two-jpegs", "error", lambda grey: _closed_jpeg(grey, frames=2), "PixelData"),
     _tagged("dcm-empty-tags", "repair", counter="rescaled_16bit", NumberOfFrames=None, RescaleSlope=None, RescaleIntercept=None),
+    _case("dcm-padding", "repair", lambda grey: padded(deep(grey), 65535, bits=16), counter="padding_darkened"),
+    _case("dcm-padding-signed", "repair", lambda grey: padded((deep(grey).astype(int) - 1000).astype("<i2"), -32768, bits=16, PixelRepresentation=1), counter="padding_darkened"),
+    _tagged("dcm-padding-unused", "repair", counter="rescaled_16bit", PixelPaddingValue=65535, bits=16),
+    _case("dcm-padding-too-large", "error", lambda grey: dicom(grey, bits=8, PixelPaddingValue=4095), "PixelPaddingValue"),
     _tagged("dcm-empty-rows", "error", "Rows", Rows=None),
     _case("dcm-no-preamble", "error", lambda grey: dicom(deep(grey))[132:]),
     _case("dcm-text", "error", lambda _: b"HONG GILDONG 9901011234567\n" * 60),

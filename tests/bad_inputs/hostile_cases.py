@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars
 from PIL import Image
 
 from tests.bad_inputs.archive_cases import good_members, zipped
@@ -19,7 +20,8 @@ from tests.bad_inputs.case import Case, edited
 from tests.bad_inputs.dicom_cases import deep, dicom
 from tests.bad_inputs.good import annotation_of, chunk, encoded, grey_image, png, raw_png, write_pair
 from tests.bad_inputs.other_cases import CLASSES, COCO, METADATA, SOFT, TRAIN
-from tests.bad_inputs.table_cases import good_rows, text_of, write_images
+from tests.bad_inputs.table_cases import BACK, CHECK, HEADER, good_rows, text_of, write_images
+from yolo_bones.bones import BONES
 
 Size = tuple[int, int]
 SIDE = 8_000
@@ -140,6 +142,20 @@ def _soft_bomb(size: Size) -> bytes:
     return stream.getvalue()
 
 
+def _parquet_bomb(size: Size) -> bytes:
+    """One image whose masks are 50 MB each, packed to a few kilobytes."""
+    sides = {
+        name: polars.Series([side] * 29, dtype=polars.UInt32)
+        for name, side in zip(("height", "width"), size, strict=True)
+    }
+    table = polars.DataFrame(
+        {"image_name": ["image0.png"] * 29, "class": BONES, **sides, "counts": [b"0" * 50_000_000] * 29}
+    )
+    stream = io.BytesIO()
+    table.write_parquet(stream, compression="zstd")
+    return stream.getvalue()
+
+
 def _workbook_bomb(_: Size) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -199,5 +215,12 @@ CASES = [
     _other("hostile-yaml-nested", "yaml", "weights.yaml", lambda _: "[" * 100_000, CLASSES),
     _other("hostile-yaml-keys", "yaml", "weights.yaml", lambda _: "".join(f"{k:x}: 1\n" for k in range(14_000)), CLASSES),
     _other("hostile-data-laughs", "data", "data.yaml", lambda _: "a: &a [x, x, x]\n" + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)), TRAIN),
+    _other("hostile-data-sixties", "data", "data.yaml", lambda _: "path: 1" + ":1" * 60_000 + "\n", TRAIN),
+    _other("hostile-parquet", "csv", "pred.parquet", _parquet_bomb, BACK),
+    _other("hostile-check-rows", "csv", "pred.csv", lambda s: text_of([("image0.png", "finger-1", "1 1")] * 500_000), CHECK),
+    _other("hostile-check-long-row", "csv", "pred.csv", lambda s: text_of([("image0.png", "finger-1", "1 1 " * 30_000_000)]), CHECK),
+    _other("hostile-csv-commas", "csv", "pred.csv", lambda _: HEADER + "," * 100_000_000 + "\n"),
+    _other("hostile-csv-names", "csv", "pred.csv", lambda _: text_of([(f"i{k}.png", "finger-1", "1 1") for k in range(400_000)])),
+    _other("hostile-soft-directory", "soft", "soft/image0.png.npz", lambda _: _directory(400_000), SOFT),
     _other("hostile-soft", "soft", "soft/image0.png.npz", _soft_bomb, SOFT),
 ]  # fmt: skip

@@ -128,7 +128,7 @@ def _higher(grey: np.ndarray) -> bytes:
     return picture[:place] + struct.pack(">H", len(grey) + 64) + picture[place + 2 :]
 
 
-def _scans(grey: np.ndarray) -> bytes:
+def jpeg_of_scans(grey: np.ndarray) -> bytes:
     """A JPEG of 64 megapixels that says so and goes over them twenty times."""
     picture = bytearray(_mode(grey, "L", "JPEG"))
     frame = picture.index(b"\xff\xc0")
@@ -209,6 +209,7 @@ CASES = [
     _case("png-gamma", "ok", lambda g: _after_header(png(g), chunk(b"gAMA", struct.pack(">I", 10_000)))),
     _case("jpg-closed", "error", _closed, ("bad_R.jpg", "truncated"), suffix=".jpg"),
     _case("jpg-closed-rgb", "error", lambda g: _closed(g, "RGB"), ("bad_R.jpg", "truncated"), suffix=".jpg"),
+    _case("jpg-no-pixels", "error", lambda g: _mode(g, "L", "JPEG").partition(b"\xff\xda")[0] + b"\xff\xd9", suffix=".jpg", must=("bad_R.jpg",)),
     _case("jpg-higher", "error", _higher, ("bad_R.jpg", "truncated"), suffix=".jpg"),
     _case("jpg-flat", "ok", lambda g: _mode(g * 0 + 9, "L", "JPEG"), suffix=".jpg"),
     _case("jpg-exif-long", "repair", lambda g: _app1(g, "<", 4, struct.pack("<I", 6)), suffix=".jpg", counter="exif_ignored"),
@@ -228,7 +229,7 @@ CASES = [
     _case("jpg-exif", "repair", lambda g: _exif(g, "JPEG", 3), suffix=".jpg", counter="exif_ignored"),
     _case("jpg-segments", "error", lambda g: b"\xff\xd8" + b"\xff\xfe\0\2" * 50_000 + _mode(g, "L", "JPEG")[2:], ("bad_R.jpg", "segments"), suffix=".jpg"),
     _case("jpg-filled", "error", lambda g: b"\xff\xd8" + b"\xff" * 100_000 + _mode(g, "L", "JPEG")[2:], ("bad_R.jpg",), suffix=".jpg"),
-    _case("jpg-scans", "error", _scans, ("bad_R.jpg", "scans"), suffix=".jpg"),
+    _case("jpg-scans", "error", jpeg_of_scans, ("bad_R.jpg", "scans"), suffix=".jpg"),
     _case("png-exif", "repair", lambda g: _exif(g, "PNG"), counter="exif_ignored"),
     _case("png-exif-straight", "ok", lambda g: _exif(g, "PNG", 1)),
     _case("png-exif-broken", "ok", lambda g: _after_header(png(g), chunk(b"eXIf", b"MM\0*\xff\xff\xff\xff" + b"\1" * 40))),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +36,8 @@ def _file(layer: str, file: str, command: Command) -> Callable[..., Case]:
             path.parent.mkdir(exist_ok=True)
             if made is None:
                 path.mkdir()
+            elif callable(made):
+                made(path)
             else:
                 path.write_bytes(made if isinstance(made, bytes) else made.encode())
 
@@ -47,6 +52,15 @@ def _soft_file(of: Size, **changed: Any) -> bytes:
     arrays = {"size": np.array(of, np.int32), "boxes": boxes, "levels": np.full(29 * 16, 200, np.uint8), **changed}
     stream = io.BytesIO()
     np.savez(stream, **{name: array for name, array in arrays.items() if array is not None})
+    return stream.getvalue()
+
+
+def _doubled_levels(size: Size) -> bytes:
+    """The last of two arrays of one name is read by most."""
+    stream = io.BytesIO(_soft_file(size))
+    with zipfile.ZipFile(stream, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("levels.npy", archive.read("levels.npy"))
     return stream.getvalue()
 
 
@@ -161,6 +175,17 @@ def _zip_with_pickle() -> bytes:
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(zipfile.ZipInfo("archive/data.pkl"), pickle.dumps(_Runs(), 2))
         archive.writestr(zipfile.ZipInfo("archive/version"), b"3\n")
+    return stream.getvalue()
+
+
+_X_HASH = hashlib.sha256(b"x" * 100).hexdigest()
+
+
+def _packed_zeros() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("archive/data.pkl"), b"\x80\x02}.")
+        archive.writestr("archive/data/0", bytes(50_000_000))
     return stream.getvalue()
 
 
@@ -280,6 +305,9 @@ CASES = [
     soft("soft-few-levels", "error", lambda size: _soft_file(size, levels=np.zeros(3, np.uint8))),
     soft("soft-floats", "error", lambda size: _soft_file(size, levels=np.zeros(29 * 16))),
     soft("soft-size-lies", "error", lambda size: _soft_file(size, size=np.array([2**30, 2**30], np.int32))),
+    soft("soft-array-twice", "error", _doubled_levels),
+    soft("soft-pipe", "error", lambda size: lambda path: os.mkfifo(path)),
+    soft("soft-out-is-a-member", "refuse", lambda size: _soft_file(size), command=with_pred("yolo_bones.convert_table", "IN/soft", "IN/soft/image0.png.npz", "--overwrite")),
     soft("soft-one-more-array", "error", lambda size: _soft_file(size, more=np.zeros(3))),
     coco("coco-good", "ok", _results(lambda listed, _: None)),
     coco("coco-object", "error", "{}"),
@@ -322,6 +350,8 @@ CASES = [
     classes("yaml-unknown-bone", "error", "finger-20: [1, 2]\n", "finger-20"),
     classes("yaml-negative", "error", "Ulna: [1, -2]\n", "Ulna"),
     classes("yaml-infinite", "error", "Ulna: [1, .inf]\n", "Ulna"),
+    classes("yaml-escape-too-large", "error", 'weights: {default: ["\\UFFFFFFFF", 2]}\n'),
+    classes("yaml-half-character", "error", 'weights: {default: ["\\ud800", 2]}\n'),
     classes("yaml-half", "error", "Ulna: [1, 2\n"),
     classes("yaml-laughs", "error", "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))),
     classes("yaml-utf-16", "error", "Ulna: [1, 2]\n".encode("utf-16")),
@@ -337,6 +367,14 @@ CASES = [
     _door("pt-pickle", "refuse", _zip_with_pickle),
     _door("pt-plain-pickle", "refuse", lambda: pickle.dumps(_Runs(), 4)),
     _door("pt-wrong-hash", "refuse", b"x" * 100, "sha256", listed="0" * 64 + "  best.pt\n"),
+    _door("pt-hash-with-mark-and-star", "error", b"x" * 100, listed=f"\ufeff{_X_HASH.upper()} *best.pt\r\n"),
+    _door("pt-hash-of-bsd", "error", b"x" * 100, listed=f"SHA256 (best.pt) = {_X_HASH}\n"),
+    _door("pt-hash-among-others", "error", b"x" * 100, listed=f"{'0' * 64}  other.pt\n{_X_HASH}  best.pt\n"),
+    _door("pt-hash-twice", "refuse", b"x" * 100, "sha256", listed=f"{'0' * 64}  best.pt\n{_X_HASH}  best.pt\n"),
+    _door("pt-hash-empty", "refuse", b"x" * 100, "sha256", listed=""),
+    _door("pt-pickle-cut", "error", b"\x80\x02}q\x00(X\x05"),
+    _door("pt-pickle-of-nothing", "error", lambda: _zip_of(archive__version=b"3\n", **{"archive__data.pkl": b"\x80\x02."})),
+    _door("pt-packed-zeros", "error", lambda: _packed_zeros(), "unpacked"),
     _door("pt-hash-unreadable", "refuse", b"x" * 100, "sha256", listed="not a checksum"),
     _door("pt-empty", "error", b"", "empty"),
     _door("pt-text", "error", b"version https://git-lfs.github.com/spec/v1\n"),
@@ -353,6 +391,11 @@ CASES = [
     _data("data-address", "error", "path: https://example.org/set\ntrain: a\nval: b\nnames: NAMES\n"),
     _data("data-other-names", "error", "path: SET\ntrain: images/train\nval: images/val\nnames: [hand]\n", "names"),
     _data("data-no-names", "error", "path: SET\ntrain: images/train\nval: images/val\n", "names"),
+    _data("data-other-count", "error", "path: SET\ntrain: images/train\nval: images/val\nnames: NAMES\nnc: 5\n", "nc"),
+    _data("data-grey", "error", "path: SET\ntrain: images/train\nval: images/val\nnames: NAMES\nchannels: 1\n", "channels"),
+    _data("data-long-path", "error", f"path: SET\ntrain: {'x' * 5000}\nval: images/val\nnames: NAMES\n", "train"),
+    _data("data-zero-byte", "error", 'path: SET\ntrain: "a\\0b"\nval: images/val\nnames: NAMES\n'),
+    _data("data-sixties", "error", f"path: 1{':1' * 300}.5\ntrain: a\nval: b\nnames: NAMES\n"),
     _data("data-empty", "error", ""),
     _data("data-list", "error", "- train\n- val\n"),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,9 @@ VOTE = with_pred(
 CHECK = with_pred("yolo_bones.check_rle", "IN/pred.csv", "--images", "IN/images", "--json", "OUT/c.json", "--quiet")
 DRAW = with_pred("yolo_bones.draw_rle", "IN/pred.csv", "--images", "IN/images", "--out", "OUT/d", "--quiet")
 CONVERT = with_pred("yolo_bones.convert_table", "IN/pred.csv", "OUT/t.parquet", "--size", "SIZE", "--quiet")
+DRAW_INTO = with_pred(
+    "yolo_bones.draw_rle", "IN/pred.csv", "--images", "IN/images", "--out", "IN/images/ID1", "--overwrite", "--quiet"
+)
 BACK = with_pred("yolo_bones.convert_table", "IN/pred.parquet", "OUT/t.csv", "--quiet")
 HUGE = "9" * 30
 
@@ -194,6 +198,10 @@ CASES = [
     _whole("csv-png", "error", lambda _, size: png(grey_image(*size)), "pred.csv:1"),
     _whole("csv-missing", "error", lambda _, __: None, "pred.csv"),
     _whole("csv-folder", "error", lambda _, __: lambda path: path.mkdir(), "pred.csv"),
+    _whole("csv-json-is-a-pipe", "error", lambda good, _: lambda path: (path.write_text(good), os.mkfifo(path.with_name("pipe"))), "a pipe", command=with_pred("yolo_bones.evaluate_rle", "IN/pred.csv", "IN/good.csv", "--size", "SIZE", "--json", "IN/pipe", "--quiet")),
+    _whole("csv-json-is-an-image", "refuse", lambda good, _: good, "image0.png", command=with_pred("yolo_bones.evaluate_rle", "IN/pred.csv", "IN/good.csv", "--images", "IN/images", "--json", "IN/images/ID1/image0.png", "--quiet")),
+    _whole("draw-over-the-images", "refuse", lambda good, _: good, "image0.png", command=DRAW_INTO),
+    _whole("csv-size-wide-digits", "error", lambda good, _: good, "--size", command=with_pred("yolo_bones.evaluate_rle", "IN/pred.csv", "IN/good.csv", "--size", "２５６x２０８")),
     _whole("csv-json-is-a-folder", "error", lambda good, _: good, "a folder", command=with_pred("yolo_bones.evaluate_rle", "IN/pred.csv", "IN/good.csv", "--json", "IN/images", "--quiet")),
     _whole("csv-json-is-the-input", "refuse", lambda good, _: good, "pred.csv", command=with_pred("yolo_bones.evaluate_rle", "IN/pred.csv", "IN/good.csv", "--json", "IN/pred.csv", "--quiet")),
     _whole("audit-workbook", "error", lambda _, __: b"PK\x03\x04\x14\0" + b"\xa3\0" * 300, "workbook", command=AUDIT),
@@ -219,5 +227,6 @@ CASES = [
     _whole("parquet-row-twice", "error", _parquet(lambda table: polars.concat([table, table[:29]])), file="pred.parquet", command=BACK),
     _whole("parquet-column-missing", "error", _parquet(lambda table: table.drop(table.columns[-1])), file="pred.parquet", command=BACK),
     _whole("parquet-other-types", "error", _parquet(lambda table: table.cast(polars.String, strict=False)), file="pred.parquet", command=BACK),
+    _whole("parquet-long-name", "error", _parquet(lambda table: table.with_columns(image_name=polars.lit("x" * 5000))[:29]), "image_name", file="pred.parquet", command=BACK),
     _whole("parquet-of-something-else", "error", _parquet(lambda _: polars.DataFrame({"a": np.arange(3)})), file="pred.parquet", command=BACK),
 ]  # fmt: skip

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import re
 import stat
 import tempfile
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from yolo_bones.archives import open_zip
 from yolo_bones.bones import BONES
 from yolo_bones.detector.environment import prepare
-from yolo_bones.errors import InputError, MachineError, RefusedError
+from yolo_bones.errors import InputError, MachineError, RefusedError, one_line
 
 prepare()
 
@@ -26,6 +29,15 @@ SHIPPED: Final = Path(__file__).resolve().parents[2] / "weights" / "bones-n.pt"
 MOST_BYTES: Final = 1_000_000_000
 ZIP_START: Final = b"PK\x03\x04"
 PICKLE_START: Final = b"\x80"
+MOST_TIMES: Final = 10
+"""torch packs nothing; a file whose parts unpack to more than so many times its bytes is made to take memory."""
+LEAST_INPUT_PX: Final = 32
+MOST_INPUT_PX: Final = 8192
+TRIAL_PX: Final = 64
+STRIDES: Final = (8, 16, 32, 64)
+MOST_LISTED_BYTES: Final = 1 << 16
+LISTED: Final = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
+REFUSED_PART: Final = re.compile(r"(?:GLOBAL|class|operand) ([\w.]+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,13 +81,15 @@ def load_weights(path: Path, *, any_classes: bool = False) -> Weights:
     verify_safe_loading()
     try:
         checkpoint = _safe_load(path)
-    except TypeError as error:
-        if isinstance(error.__cause__, pickle.UnpicklingError) and "outside the supported" in str(error):
-            raise RefusedError(f"{path}: refused, holds more than weights: {_first_line(error.__cause__)}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A stranger's pickle makes its reader raise anything.
+        cause = error.__cause__
+        if isinstance(cause, pickle.UnpicklingError) and "outside the supported" in str(error):
+            raise RefusedError(f"{path}: refused, holds more than weights: {_refused_part(cause)}") from error
         raise InputError(path, "", "a YOLOv8-seg checkpoint", _first_line(error)) from error
-    except (ModuleNotFoundError, AttributeError, KeyError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(path, "", "a YOLOv8-seg checkpoint", _first_line(error)) from error
-    network = checkpoint.get("ema") or checkpoint.get("model")
+    network = checkpoint.get("model") if checkpoint.get("ema") is None else checkpoint["ema"]
     if not isinstance(network, torch.nn.Module):
         raise InputError(path, "model", "a network", type(network).__name__)
     _check_head(path, network)
@@ -84,12 +98,15 @@ def load_weights(path: Path, *, any_classes: bool = False) -> Weights:
     arguments = checkpoint.get("train_args") or {}
     if not isinstance(arguments, dict):
         raise InputError(path, "train_args", "a mapping", type(arguments).__name__)
-    training_size = arguments.get("imgsz")
+    training_size, overlap_mask = arguments.get("imgsz"), arguments.get("overlap_mask")
+    if isinstance(training_size, int) and not LEAST_INPUT_PX <= training_size <= MOST_INPUT_PX:
+        expected = f"a whole number from {LEAST_INPUT_PX} to {MOST_INPUT_PX}"
+        raise InputError(path, "train_args.imgsz", expected, training_size)
     return Weights(
         path=path,
         sha256=content_hash,
-        network=network.float().eval(),
-        overlap_mask=arguments.get("overlap_mask"),
+        network=_tried(path, network),
+        overlap_mask=overlap_mask if isinstance(overlap_mask, bool) else None,
         training_size=training_size if isinstance(training_size, int) else None,
         arguments=arguments,
     )
@@ -120,6 +137,23 @@ def _safe_load(path: Path) -> dict[str, Any]:
     return dict(checkpoint)
 
 
+def _tried(path: Path, network: torch.nn.Module) -> torch.nn.Module:
+    """The network in float32 and evaluation mode, after it read one small image: its parts may be anything."""
+    try:
+        network = network.float().eval()
+        stride: Any = network.stride
+        if int(stride.max()) not in STRIDES:
+            raise InputError(path, "stride", f"one of {', '.join(map(str, STRIDES))}", stride.tolist())
+        with torch.no_grad():
+            # A copy: the head keeps what it made for this size, and would be shipped with it.
+            deepcopy(network)(torch.zeros(1, 3, TRIAL_PX, TRIAL_PX))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(path, "model", "a network that reads an image", _first_line(error)) from error
+    return network
+
+
 def _checked_hash(path: Path) -> str:
     """SHA-256 of the file; refused when a `.sha256` file beside it says otherwise."""
     try:
@@ -135,14 +169,38 @@ def _checked_hash(path: Path) -> str:
     except OSError as error:
         raise InputError(path, "", "a readable weights file", error.strerror) from error
     listed = path.with_name(f"{path.name}.sha256")
-    if listed.is_file():
-        match = re.match(r"[0-9a-fA-F]{64}\b", listed.read_text(encoding="utf-8", errors="replace"))
-        wanted = match[0].lower() if match else "no SHA-256"
+    if os.path.lexists(listed):
+        wanted = _listed_hash(listed, path.name)
         if wanted != found:
             raise RefusedError(f"{path}: sha256 is {found}, but {listed.name} says {wanted}")
     if not content.startswith((ZIP_START, PICKLE_START)):
         raise InputError(path, "", "a YOLOv8-seg checkpoint", "another kind of file" if content else "an empty file")
+    if content.startswith(ZIP_START):
+        _check_unpacked(path, len(content))
     return found
+
+
+def _check_unpacked(path: Path, packed: int) -> None:
+    with path.open("rb") as raw, open_zip(path, raw) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MOST_TIMES * packed:
+        expected = f"parts of at most {MOST_TIMES} times the file's {packed} bytes, unpacked"
+        raise InputError(path, "", expected, f"{unpacked} bytes")
+
+
+def _listed_hash(listed: Path, name: str) -> str:
+    """What a `.sha256` file says of the file it lies beside, in the words of sha256sum, BSD, or alone."""
+    try:
+        with listed.open("rb") as stream:
+            content = stream.read(MOST_LISTED_BYTES) if listed.is_file() else b""
+    except OSError:
+        return "nothing that can be read"
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    lines = [line for line in content.decode(encoding, errors="replace").splitlines() if LISTED.search(line)]
+    # A list of several files has a line for this one.
+    lines = [line for line in lines if name in line] if len(lines) > 1 else lines
+    hashes = {found.lower() for line in lines for found in LISTED.findall(line)}
+    return hashes.pop() if len(hashes) == 1 else "no SHA-256 of it"
 
 
 def _check_head(path: Path, network: torch.nn.Module) -> None:
@@ -161,4 +219,10 @@ def _check_names(path: Path, network: torch.nn.Module) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
+    return one_line(str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__, 200)
+
+
+def _refused_part(error: BaseException) -> str:
+    """What torch's unpickler stopped at; the rest of its message says how to load it all the same."""
+    found = REFUSED_PART.search(str(error))
+    return found[1] if found else _first_line(error)

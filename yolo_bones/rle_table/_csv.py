@@ -11,16 +11,19 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from yolo_bones.bones import BONE_COUNT, BONES
-from yolo_bones.errors import InputError, InputErrors
+from yolo_bones.errors import MOST_FAULTS, InputError, InputErrors
 from yolo_bones.rle import ImageSize, RowTextError, RunLengthMasks, row_texts_to_masks
-from yolo_bones.rle_table._rows import ImageRows, RleTable, check_image_name
+from yolo_bones.rle_table._rows import LONGEST_NAME, ImageRows, RleTable, check_image_name
 
 HEADER: Final = ("image_name", "class", "rle")
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 ZIP_MAGIC: Final = b"PK\x03\x04"
 LONGEST_LINE: Final = 1 << 29
 """Bytes; a mask of 64 megapixels of noise has no longer row."""
-LONGEST_NAME: Final = 1 << 12
+LONGEST_QUOTED_LINE: Final = 1 << 25
+"""The slow way of reading."""
+MOST_IMAGES: Final = 120_000
+"""Of a table whose rows are in another order, or wrong."""
 CLASS_IDS: Final = {bone.encode(): class_id for class_id, bone in enumerate(BONES)}
 CANONICAL: Final = tuple(CLASS_IDS)
 
@@ -165,6 +168,8 @@ class _Index:
             raise InputError(f"{path}:{line}", "class", "one of the 29 bone names", row[1].decode("utf-8", "replace"))
         number = self.numbers.setdefault(image_name, len(self.names))
         if number == len(self.names):
+            if number >= MOST_IMAGES:
+                raise InputError(f"{path}:{line}", "image_name", f"at most {MOST_IMAGES} images", "another one")
             self.names.append(image_name)
             self.places.extend([-1] * BONE_COUNT)
             self.lines.extend([0] * BONE_COUNT)
@@ -175,11 +180,13 @@ class _Index:
         self.places[cell], self.lines[cell] = place, line
 
     def _check_complete(self, path: Path) -> None:
-        faults = []
+        faults: list[InputError] = []
         for cell in range(0, len(self.places), BONE_COUNT):
             places = self.places[cell : cell + BONE_COUNT]
             if min(places) >= 0:
                 continue
+            if len(faults) == MOST_FAULTS:
+                break
             missing = ", ".join(bone for bone, place in zip(BONES, places, strict=True) if place < 0)
             first = min(line for line in self.lines[cell : cell + BONE_COUNT] if line)
             expected = f"{BONE_COUNT} rows, an empty rle for an absent bone"
@@ -230,15 +237,21 @@ def _read_row(path: Path, stream: BinaryIO, line: int) -> Row | None:
             raise InputError(f"{path}:{line}", "", f"a line of fewer than {LONGEST_LINE} bytes", "a longer one")
         raise InputError(f"{path}:{line}", "", "a line end after the last row", "none (is the file cut?)")
     content = content[:-2] if content.endswith(b"\r\n") else content[:-1]
-    fields = content.split(b",")
+    # A line of commas alone would make very many fields.
+    fields = content.split(b",", len(HEADER))
     if b'"' in content:
         fields = _quoted_fields(path, line, content)
     if len(fields) != len(HEADER):
-        raise InputError(f"{path}:{line}", "", "3 fields", len(fields))
+        got = content.count(b",") + 1 if len(fields) > len(HEADER) else len(fields)
+        raise InputError(f"{path}:{line}", "", "3 fields", got)
     return fields[0], fields[1], fields[2]
 
 
 def _quoted_fields(path: Path, line: int, content: bytes) -> list[bytes]:
+    if len(content) > LONGEST_QUOTED_LINE:
+        raise InputError(
+            f"{path}:{line}", "", f"a line with quotes of at most {LONGEST_QUOTED_LINE} bytes", len(content)
+        )
     csv.field_size_limit(LONGEST_LINE)
     try:
         rows = list(csv.reader([content.decode("utf-8")], strict=True))

@@ -14,6 +14,9 @@ from yolo_bones.errors import InputError
 
 TAIL: Final = 8
 """Bytes after the footer: its length and `PAR1`."""
+MOST_UNPACKED: Final = 1 << 24
+MOST_TIMES: Final = 50
+"""A column that unpacks to more bytes than this, and to more than so many times its own, is made to take memory."""
 MOST_NESTED: Final = 16
 LONGEST_VARINT: Final = 10
 BYTE, INT16, INT32, INT64, DOUBLE, BINARY, LIST, SET = range(3, 11)
@@ -49,6 +52,7 @@ def _check_column(data: mmap.mmap, column: dict[int, Any], rows: int) -> None:
     end = place + _of(column, 7, int)
     if not 0 <= place <= end <= len(data):
         raise _Damaged
+    first, unpacked = place, 0
     while place < end:
         reader = _Reader(data, place)
         header = reader.struct()
@@ -61,6 +65,9 @@ def _check_column(data: mmap.mmap, column: dict[int, Any], rows: int) -> None:
         if size < 0:
             raise _Damaged
         place = reader.place + size
+        unpacked += _of(header, 2, int)
+        if unpacked > MOST_UNPACKED and unpacked > MOST_TIMES * (place - first):
+            raise _Damaged
 
 
 def _of(struct: Any, field: int, kind: type) -> Any:

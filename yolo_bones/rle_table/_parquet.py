@@ -18,12 +18,15 @@ from yolo_bones.bones import BONE_COUNT, BONES
 from yolo_bones.errors import InputError, InputErrors
 from yolo_bones.rle import ImageSize, RunLengthMasks, coco_counts_to_masks
 from yolo_bones.rle_table._pages import check_pages
-from yolo_bones.rle_table._rows import ImageRows, RleTable, check_image_name
+from yolo_bones.rle_table._rows import LONGEST_NAME, ImageRows, RleTable, check_image_name
 
 SUFFIX: Final = ".parquet"
 COLUMNS: Final = ("image_name", "class", "height", "width", "counts")
 IMAGES_AT_ONCE: Final = 64
 MOST_PIXELS: Final = 1 << 26
+MOST_COUNTS: Final = 1 << 26
+"""Bytes of one image; those of real masks are a hundred thousand."""
+MOST_IMAGES: Final = 300_000
 SYSTEM_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 MACHINE_ERRORS: Final = (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.EIO)
 LONGEST_SIDE: Final = 1 << 16
@@ -78,7 +81,7 @@ class ParquetTable(RleTable):
         table, rows = self._scanned()
         for first in range(0, rows, BONE_COUNT * IMAGES_AT_ONCE):
             found = self._collected(table.slice(first, BONE_COUNT * IMAGES_AT_ONCE))
-            for offset in range(0, len(found), BONE_COUNT):
+            for offset in range(0, found.height, BONE_COUNT):
                 yield self._checked((first + offset) // BONE_COUNT, found[offset : offset + BONE_COUNT])
 
     def names(self) -> list[str]:
@@ -120,19 +123,30 @@ class ParquetTable(RleTable):
             # Columns may come in any order.
             table = table.select(COLUMNS)
             rows = int(table.select(polars.len()).collect().item())
+        if rows > BONE_COUNT * MOST_IMAGES:
+            raise InputError(self.path, "rows", f"at most {MOST_IMAGES} images", f"{rows} rows")
         if rows % BONE_COUNT:
             raise InputError(self.path, "rows", f"{BONE_COUNT} rows an image", f"{rows} rows")
         return table, rows
 
-    def _collected(self, table: Any) -> list[tuple[Any, ...]]:
+    def _collected(self, table: Any) -> Any:
         with _file_errors(self.path):
-            return list(table.collect().rows())
+            return table.collect()
+
+    def _check_lengths(self, table: Any) -> None:
+        """Names that are no longer than any is: a few bytes of the file may stand for very long ones."""
+        import polars
+
+        longest = self._collected(table.select(polars.col("image_name").str.len_bytes().max())).item() or 0
+        if longest > LONGEST_NAME:
+            raise InputError(self.path, "image_name", f"at most {LONGEST_NAME} bytes", longest)
 
     def _numbered(self) -> dict[str, int]:
         """Image name -> its number, in order; the column of names alone is read."""
         if self._numbers is None:
             table, _ = self._scanned()
-            names = [row[0] for row in self._collected(table.select("image_name").gather_every(BONE_COUNT))]
+            self._check_lengths(table)
+            names = [row[0] for row in self._collected(table.select("image_name").gather_every(BONE_COUNT)).rows()]
             numbers: dict[str, int] = {}
             for number, name in enumerate(names):
                 place = f"{self.path}:row {BONE_COUNT * number + 1}"
@@ -145,8 +159,13 @@ class ParquetTable(RleTable):
             self._numbers = numbers
         return self._numbers
 
-    def _checked(self, number: int, rows: list[tuple[Any, ...]]) -> ParquetRows:
+    def _checked(self, number: int, frame: Any) -> ParquetRows:
         """29 rows of one image in channel order, of one size."""
+        held = frame["counts"].bin.size().sum()
+        if held > MOST_COUNTS:
+            place = f"{self.path}:row {BONE_COUNT * number + 1}"
+            raise InputError(place, "counts", f"at most {MOST_COUNTS} bytes an image", held)
+        rows = frame.rows()
         for index, (row, bone) in enumerate(zip(rows, BONES, strict=True)):
             place = f"{self.path}:row {BONE_COUNT * number + index + 1}"
             if row[0] != rows[0][0] or row[1] != bone:

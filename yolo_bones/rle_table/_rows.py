@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from yolo_bones.errors import InputError
 from yolo_bones.rle import ImageSize, RunLengthMasks
+
+LONGEST_NAME: Final = 1 << 12
 
 
 def check_image_name(place: str | Path, image_name: str) -> str:
@@ -17,6 +20,8 @@ def check_image_name(place: str | Path, image_name: str) -> str:
     Raises:
         InputError: it is empty, holds control characters, or is not UTF-8.
     """
+    if len(image_name) > LONGEST_NAME:
+        raise InputError(place, "image_name", f"at most {LONGEST_NAME} characters", len(image_name))
     if not image_name or any(ord(character) < 32 or "\ud800" <= character <= "\udfff" for character in image_name):
         raise InputError(place, "image_name", "the base name of an image, UTF-8 without control characters", image_name)
     return image_name

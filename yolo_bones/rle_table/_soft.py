@@ -16,6 +16,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -33,8 +34,13 @@ SOFT_SUFFIX: Final = ".npz"
 ON_LEVEL: Final = 128
 SHAPES: Final = {"size": (np.int32, (2,)), "boxes": (np.int32, (BONE_COUNT, 4)), "levels": (np.uint8, (-1,))}
 MOST_PIXELS: Final = 1 << 26
-MOST_LEVELS: Final = 1 << 29
+MOST_LEVELS: Final = 1 << 28
 NPY_HEADER_BYTES: Final = 1024
+END_MAGIC: Final = b"PK\5\6"
+END_BYTES: Final = 18
+"""Of a zip's last record behind its magic; a comment may follow."""
+LONGEST_END: Final = 1 << 17
+MOST_DIRECTORY_BYTES: Final = 1 << 16
 DAMAGE: Final = (
     OSError,
     EOFError,
@@ -152,12 +158,16 @@ def read_soft(path: Path) -> SoftRows:
         InputError: not such a file; names the array.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(path, "", f"a {SOFT_SUFFIX} file of probabilities", "a folder, pipe or device")
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             arrays = {name: _read_array(path, archive, name, 4 * BONE_COUNT * 4) for name in ("size", "boxes")}
             # A small zip may unpack to anything: no more is unpacked than the boxes hold.
             inside = int(np.clip(arrays["boxes"][:, 2:].astype(np.int64), 0, None).prod(axis=1).sum())
             arrays["levels"] = _read_array(path, archive, "levels", min(inside, MOST_LEVELS))
-            extra = sorted(set(archive.namelist()) - {f"{name}.npy" for name in SHAPES})
+            # The last of two arrays of one name would be read.
+            extra = sorted((Counter(archive.namelist()) - Counter(f"{name}.npy" for name in SHAPES)).elements())
     except FileNotFoundError as error:
         raise InputError(path, "", "an existing file") from error
     except DAMAGE as error:
@@ -178,6 +188,15 @@ def read_soft(path: Path) -> SoftRows:
         crops.append((top, left, arrays["levels"][first:last].reshape(down, across)))
         first = last
     return SoftRows(path, size, crops)
+
+
+def _check_directory(path: Path) -> None:
+    """A zip of three arrays lists three: a directory of a million is not read."""
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - LONGEST_END, 0))
+        _, magic, end = stream.read().rpartition(END_MAGIC)
+    if magic and len(end) >= END_BYTES and int.from_bytes(end[8:12], "little") > MOST_DIRECTORY_BYTES:
+        raise InputError(path, "", "a zip of the arrays size, boxes, levels", "one of very many members")
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, name: str, most_bytes: int) -> NDArray[Any]:
@@ -202,10 +221,10 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, most_bytes: int
     if header is None or header["descr"].decode() != np.dtype(kind).str or not fits:
         got = f"{header['descr'].decode()} of shape {found}" if header else "another header"
         raise InputError(path, name, expected, got)
-    pixels = content[header.end() :]
-    if len(pixels) != int(np.prod(found)) * np.dtype(kind).itemsize:
-        raise InputError(path, name, expected, f"{len(pixels)} bytes for shape {found}")
-    array: NDArray[Any] = np.frombuffer(pixels, dtype=kind)
+    held = len(content) - header.end()
+    if held != int(np.prod(found)) * np.dtype(kind).itemsize:
+        raise InputError(path, name, expected, f"{held} bytes for shape {found}")
+    array: NDArray[Any] = np.frombuffer(content, dtype=kind, offset=header.end())
     return array.reshape(found[::-1]).T if header["order"] == b"True" else array.reshape(found)
 
 
