@@ -403,7 +403,7 @@ def test_all_faults_at_once_and_what_is_good_is_kept(
     for workers in ("1", "2"):
         assert main([str(raw), "--out", str(out), "--quiet", "--workers", workers]) == 2
         said = capsys.readouterr().err
-        assert "a.json: annotations[2].label: expected one of the 29 bone names, got thumb" in said
+        assert "a.json: annotations[2].label: expected one of the 29 bone names, got 'thumb'" in said
         assert "c.json: expected a key 'annotations', got none" in said
         assert "d.png: expected" in said
         assert sorted(path.name for path in (out / ".parts" / "train").iterdir()) == [

@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "annotation_json",
+        "bone_parts",
         "annotations",
         "greys",
         "hand_measures",

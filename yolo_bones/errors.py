@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MOST_ERRORS_SHOWN = 100
+MOST_OF_PATH = 1000
 MOST_FAULTS = 1000
 """Of one file; a hostile one may hold millions."""
 
@@ -71,8 +72,9 @@ class MachineError(YoloBonesError):
 
 
 def one_line(value: object, limit: int = 80) -> str:
-    """Show any value on one line of at most `limit` characters, control characters escaped."""
-    text = (value if isinstance(value, str) else repr(value))[: limit + 1]
+    """Show any value on one line of at most `limit` characters (a path: of its own), control characters escaped."""
+    limit = MOST_OF_PATH if isinstance(value, Path) else limit
+    text = (str(value) if isinstance(value, (str, Path)) else repr(value))[: limit + 1]
     # A Korean heading should be readable; what a terminal cannot show is escaped.
     text = "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in text)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

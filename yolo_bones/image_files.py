@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import stat
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -248,7 +249,8 @@ def _opened(path: Path) -> Iterator[ImageFile]:
     except MemoryError:
         raise
     except Exception as error:
-        raise InputError(path, "", f"a {kind} image", f"a damaged one ({error})") from error
+        got = "a truncated one" if isinstance(error, (struct.error, EOFError)) else f"a damaged one ({error})"
+        raise InputError(path, "", f"a {kind} image", got) from error
     with image:
         yield image
 

@@ -87,7 +87,7 @@ def _place(path: Path, subset: str, root: Path, value: object) -> str:
         raise InputError(path, subset, "one folder", value)
     place = (root / value).resolve()
     if not _exists(place):
-        raise InputError(path, subset, "an existing folder of images or list of them", str(place))
+        raise InputError(path, subset, "an existing folder of images or list of them", place)
     return str(place)
 
 

@@ -137,9 +137,16 @@ PAIRS = [
     _pair("pair-json-of-another", "error", _moved(".json", "outputs_json/ID002/{}"), "bad_R"),
     _pair("pair-json-on-top", "error", _moved(".json", "outputs_json/{}"), "bad_R"),
     _pair("pair-no-annotations", "error", _gone, "outputs_json"),
-    _pair("pair-here-and-in-train", "error", lambda f, s: (_write(f, s), write_good(f / "train", *s)), "train/", "both"),
+    _pair(
+        "pair-here-and-in-train", "error", lambda f, s: (_write(f, s), write_good(f / "train", *s)), "train/", "both"
+    ),
     _pair("pair-list-is-a-folder", "error", lambda f, s: (_write(f, s), (f / "train.txt").mkdir()), "train.txt"),
-    _pair("pair-list-is-a-link-out", "refuse", lambda f, s: (_write(f, s), (f / "val.txt").symlink_to("/etc/hostname")), "val.txt"),
+    _pair(
+        "pair-list-is-a-link-out",
+        "refuse",
+        lambda f, s: (_write(f, s), (f / "val.txt").symlink_to("/etc/hostname")),
+        "val.txt",
+    ),
     _pair("pair-empty-patient", "ok", lambda f, s: (_write(f, s), (f / "DCM" / "ID005").mkdir())),
     _pair("pair-hidden-folder", "ok", lambda f, s: (_write(f, s), write_pair(f, b"x", b"x", patient=".git"))),
     _pair("pair-suffix-twice", "ok", _both({"stem": "bad_R.png"})),
