@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -561,3 +562,19 @@ def test_help_needs_no_torch() -> None:
     )  # fmt: skip
     assert "key=value" in done.stdout
     assert "torch" not in done.stderr
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_nothing_and_is_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        code = run(data, tmp_path, "r", "epochs=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 4
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(errors) == 1
+    assert "last.pt: cannot be written" in errors[0]
+    assert not any((tmp_path / "r" / "weights").iterdir())

@@ -2,7 +2,7 @@
 
 from yolo_bones.startup import answer_interrupts_at_once
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 __all__ = ["__version__"]
 

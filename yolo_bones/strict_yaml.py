@@ -12,7 +12,7 @@ import yaml
 
 from yolo_bones.errors import InputError
 
-MOST_YAML_BYTES: Final = 1 << 17
+MOST_YAML_BYTES: Final = 1 << 16
 """A second's work for the reader."""
 LONGEST_NUMBER: Final = 64
 """Digits; sixties (`1:30:00`) and other bases make numbers of any size of them."""

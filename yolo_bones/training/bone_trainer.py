@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from yolo_bones.detector.environment import prepare
 from yolo_bones.errors import MachineError
-from yolo_bones.files import TEMPORARY_MARK, write_text
+from yolo_bones.files import TEMPORARY_MARK, machine_errors, write_text
 
 prepare()
 
@@ -28,6 +30,7 @@ from yolo_bones.training_sources import read_data_file  # noqa: E402
 STOCK_ARGUMENTS: Final[dict[str, Any]] = dict(DEFAULT_CFG_DICT)
 """Of `yolo segment train`, with their defaults."""
 ULTRALYTICS: Final = Path(ultralytics.__file__).parent
+TORCH_WRITER: Final = "inline_container"
 MOST_BAD_STEPS: Final = 3
 """Steps in a row whose loss or gradient is not finite before training stops; each is skipped."""
 
@@ -125,15 +128,16 @@ class BoneTrainer(SegmentationTrainer):
         places = {name: getattr(self, name) for name in ("last", "best")}
         for name, place in places.items():
             setattr(self, name, _beside(place))
-        try:
-            saved = bool(super().save_model())  # type: ignore[no-untyped-call]
-            written = {name: getattr(self, name) for name in places}
-        finally:
-            for name, place in places.items():
-                setattr(self, name, place)
-        for name, temporary in written.items():
-            if temporary.exists():
-                _put(temporary, places[name])
+        with _written_beside(*places.values()):
+            try:
+                saved = bool(super().save_model())  # type: ignore[no-untyped-call]
+                written = {name: getattr(self, name) for name in places}
+            finally:
+                for name, place in places.items():
+                    setattr(self, name, place)
+            for name, temporary in written.items():
+                if temporary.exists():
+                    _put(temporary, places[name])
         return saved
 
     def final_eval(self) -> None:
@@ -142,9 +146,10 @@ class BoneTrainer(SegmentationTrainer):
         for place in (self.last, self.best):
             if place.exists():
                 temporary = _beside(place)
-                stripped = strip_optimizer(place, str(temporary), {"train_results": results} if results else None)
-                results = stripped.get("train_results")
-                _put(temporary, place)
+                with _written_beside(place):
+                    stripped = strip_optimizer(place, str(temporary), {"train_results": results} if results else None)
+                    results = stripped.get("train_results")
+                    _put(temporary, place)
         if self.best.exists():
             self.metrics = self.validator(model=self.best)
             self.metrics.pop("fitness", None)
@@ -165,6 +170,25 @@ class BoneTrainer(SegmentationTrainer):
 def _beside(place: Path) -> Path:
     """Where a file is written before it takes its place."""
     return place.with_name(f".{place.name}{TEMPORARY_MARK}{os.getpid()}")
+
+
+@contextlib.contextmanager
+def _written_beside(*places: Path) -> Iterator[None]:
+    """While checkpoints are written beside their places; what did not take its place is removed.
+
+    Raises:
+        MachineError: the disk is full, or the like; torch's own writer tells that in a way of its own.
+    """
+    try:
+        with machine_errors(places[0]):
+            yield
+    except RuntimeError as error:
+        if TORCH_WRITER not in str(error):
+            raise
+        raise MachineError(f"{places[0]}: cannot be written: {str(error).splitlines()[0]}") from error
+    finally:
+        for place in places:
+            _beside(place).unlink(missing_ok=True)
 
 
 def _put(temporary: Path, place: Path) -> None:
