@@ -1,4 +1,4 @@
-"""The corpus of bad inputs that was given with the task, where it is at hand; `make corpus SHARED=...` runs it at 2048."""
+"""The corpus of bad inputs that came with the task, where it is at hand; `make corpus SHARED=` takes it at 2048."""
 
 from __future__ import annotations
 
