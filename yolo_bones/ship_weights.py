@@ -48,7 +48,6 @@ def _ship(arguments: argparse.Namespace) -> int:
     claim(settings)
     if stored is not None:
         refuse_to_overwrite(settings, arguments.overwrite)
-    listed.unlink(missing_ok=True)
     shipped = ship_checkpoint(arguments.source, arguments.target)
     line = f"{shipped.sha256}  {arguments.target.name}"
     write_text(listed, f"{line}\n")

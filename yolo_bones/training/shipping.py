@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from yolo_bones.detector.weights import Weights, load_weights
-from yolo_bones.files import write_bytes
+from yolo_bones.files import machine_errors, temporary_folder, write_bytes
 
 import torch  # isort: skip
 from ultralytics import __version__ as ultralytics_version  # isort: skip
@@ -49,5 +50,11 @@ def ship_checkpoint(source: Path, target: Path) -> Weights:
     }
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
-    write_bytes(target, buffer.getvalue())
-    return load_weights(target)
+    # Tried where no hash of an earlier file lies beside it.
+    with temporary_folder(target) as folder:
+        place = folder / target.name
+        write_bytes(place, buffer.getvalue())
+        shipped = load_weights(place)
+        with machine_errors(target):
+            place.replace(target)
+    return replace(shipped, path=target)
