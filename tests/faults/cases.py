@@ -64,6 +64,9 @@ class Case:
 
 
 RAW = f"{IN}/raw"
+FEW = f"{IN}/few"
+"""Of one patient, for commands that learn how hands look before they look at any."""
+FEW_MASKS = (f"{IN}/few/train_truth.csv", "--images", f"{IN}/few/train/DCM")
 IMAGES = f"{IN}/images"
 SIZE = ("--size", "96x80")
 MODELS = (f"{IN}/a.csv", f"{IN}/b.csv", f"{IN}/c.parquet")
@@ -143,15 +146,15 @@ CASES = (
     Case(
         "explore_points",
         "yolo_bones.explore_points",
-        (RAW, "--out", "out"),
+        (FEW, "--out", "out"),
         earlier=(f"{IN}/others", "--out", "out"),
         takes_workers=True,
     ),
     Case(
         "audit_points",
         "yolo_bones.audit_points",
-        (f"{IN}/planted", "--fix", "out", "--json", "audit.json"),
-        earlier=(f"{IN}/others", "--fix", "out", "--json", "audit.json"),
+        (f"{IN}/few-planted", "--fix", "out", "--json", "audit.json"),
+        earlier=(FEW, "--fix", "out", "--json", "audit.json"),
         takes_workers=True,
     ),
     Case(
@@ -181,8 +184,8 @@ CASES = (
     Case(
         "audit_rle",
         "yolo_bones.audit_rle",
-        (f"{IN}/truth.csv", "--images", IMAGES, "--json", "audit.json", "--per-image", "ranks.csv"),
-        earlier=(f"{IN}/truth.csv", "--size", "160x128", "--json", "audit.json", "--per-image", "ranks.csv"),
+        (*FEW_MASKS, "--json", "audit.json", "--per-image", "ranks.csv"),
+        earlier=(FEW_MASKS[0], "--size", "160x128", "--json", "audit.json", "--per-image", "ranks.csv"),
         takes_workers=True,
     ),
     Case(
@@ -196,8 +199,8 @@ CASES = (
     Case(
         "report_rle",
         "yolo_bones.report_rle",
-        (f"{IN}/truth.csv", "--images", IMAGES, "--html", "page.html", "--embed-mb", "0"),
-        earlier=(f"{IN}/truth.csv", "--images", IMAGES, "--html", "page.html", "--truth", f"{IN}/truth.csv"),
+        (*FEW_MASKS, "--html", "page.html", "--embed-mb", "0"),
+        earlier=(*FEW_MASKS, "--html", "page.html", "--truth", FEW_MASKS[0]),
         takes_workers=True,
         may_be_gone=("page.html",),
     ),
@@ -282,6 +285,8 @@ def make_inputs(folder: Path) -> None:
     done = [
         make_phantoms([f"{folder}/made", "--patients", "3", "--seed", "11", "--bent", "0.5", *common]),
         make_phantoms([f"{folder}/others", "--patients", "2", "--seed", "12", *common]),
+        make_phantoms([f"{folder}/few", "--patients", "1", "--seed", "14", *common]),
+        make_phantoms([f"{folder}/few-planted", "--patients", "2", "--seed", "15", "--plant-errors", "2", *common]),
         make_phantoms(
             [f"{folder}/planted", "--patients", "4", "--seed", "13", "--plant-errors", "2", "--dirty-metadata", *common]
         ),
