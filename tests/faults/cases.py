@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -235,6 +236,7 @@ CASES = (
         ),
         overwrite=(),
         kills=25,
+        prints=True,
     ),
     Case(
         "calibrate_rle",
@@ -339,13 +341,15 @@ def write_weights(folder: Path) -> None:
 
 
 def inputs_in(folder: Path) -> Path:
-    """Inputs made once in a folder, and whole."""
+    """Inputs made once in a folder, and whole; anew when this file has changed."""
     target = folder / "inputs"
-    if not (target / "complete.json").exists():
+    told = target / "complete.json"
+    now = json.dumps(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
+    if not told.exists() or told.read_text(encoding="utf-8") != now:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         make_inputs(target)
-        (target / "complete.json").write_text(json.dumps(True), encoding="utf-8")
+        told.write_text(now, encoding="utf-8")
     return target
 
 
