@@ -38,8 +38,8 @@ PAGE = 4096
 """The smallest file system."""
 ROOM_FOR_LOG = 3000
 """What a run says goes into a file, too."""
-MEGABYTES = (60, 150, 250, 300, 400, 420, 450, 500, 800)
-"""Of memory; libraries alone take some 380 of these."""
+MEGABYTES = (60, 300, 500, 520, 550, 600, 700, 900)
+"""Of memory; libraries alone take some 400 of these."""
 
 
 class Bench:
