@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from yolo_bones.errors import RefusedError
-from yolo_bones.files import machine_errors, move_folder, remove_folder, write_text
+from yolo_bones.files import machine_errors, move_folder, remove_folder, temporary_folder, write_text
 
 MADE: Final = "made"
 READY: Final = "ready"
@@ -46,7 +46,10 @@ class PartFolder:
             raise RefusedError(f"{folder}: holds an unfinished run on other input or with other options; {way_out}")
         if not marker.exists():
             self.remove()
-            write_text(marker, text)
+            # The folder is never there without its settings: nobody could tell whose it is.
+            with temporary_folder(folder) as made:
+                write_text(made / marker.name, text)
+                move_folder(made, folder)
 
     def has(self, key: str) -> bool:
         """Whether a part is done."""

@@ -11,7 +11,7 @@ from typing import Final
 EXIT_INTERRUPTED: Final = 130
 EXIT_MACHINE: Final = 4
 LEAST_MEMORY: Final = 512 << 20
-"""Bytes of address space. Libraries alone take 400 MiB; with little more, OpenBLAS ends the process with exit code 1."""
+"""Bytes of address space. Libraries take 400 MiB; with little more, OpenBLAS ends the process with exit code 1."""
 LOADING_SAYINGS: Final = ("failed to map segment", "cannot allocate memory", "can't start new thread")
 SCRIPT: Final = "yolo-bones"
 PACKAGES: Final = ("yolo_bones", "converters")

@@ -1,6 +1,6 @@
 """Kill commands at random moments and around everything that they do to files, then call them again.
 
-    python -m tests.faults.kill_many [--kills N] [--case NAME ...] [--state FOLDER] [--seed 0]
+    python -m tests.faults.kill_many [--kills N | --everywhere] [--case NAME ...] [--state FOLDER] [--seed 0]
 
 After each kill every final name must hold its old content or its new one; called again, the command must end well, and
 leave exactly the files of a run that nobody disturbed. Results are kept in --state for the sources as they are: called
@@ -85,20 +85,24 @@ class Trials:
         shutil.copytree(before, self.trial)
         Path(f"{self.trial}.log").unlink(missing_ok=True)
 
-    def kill(self, number: int, seed: int) -> dict[str, object]:
-        """One kill; returns what was found.
+    def places(self) -> list[tuple[str, int]]:
+        """Every boundary of every mode."""
+        return [(mode, place) for mode, normal in self.undisturbed.items() for place in range(normal.boundaries)]
+
+    def kill(self, number: int, seed: int, chosen: tuple[str, int] | None = None) -> dict[str, object]:
+        """One kill, at a random moment or at a chosen boundary; returns what was found.
 
         Raises:
             AssertionError: something was lost, torn or left over.
         """
         chance = random.Random(f"{seed}/{self.case.name}/{number}")
-        mode = chance.choice(sorted(self.undisturbed))
+        mode = chosen[0] if chosen else chance.choice(sorted(self.undisturbed))
         normal = self.undisturbed[mode]
         self._lay_out(normal.before)
         old = runs.tree(self.trial)
-        at_boundary = not self.case.processes and number % 10 < 10 * BOUNDARY_SHARE
+        at_boundary = bool(chosen) or (not self.case.processes and number % 10 < 10 * BOUNDARY_SHARE)
         if at_boundary:
-            place: float = chance.randrange(normal.boundaries)
+            place: float = chosen[1] if chosen else chance.randrange(normal.boundaries)
             started = runs.start(self.case.module, normal.arguments, self.trial, counted=True, kill_at=int(place))
             code, _ = runs.finish(started)
             assert code == -9, f"boundary {place} of {normal.boundaries} was not reached (exit {code})"
@@ -145,6 +149,18 @@ class Trials:
         )
         assert not differing, f"{what}: {differing} differ from an undisturbed run"
         return calls
+
+
+def kill_everywhere(cases: list[Case], state: Path) -> None:
+    """At every boundary, once; nothing is kept."""
+    with tempfile.TemporaryDirectory(prefix="yolo_bones-faults-") as temporary:
+        in_child(lambda: inputs_in(state))
+        for case in cases:
+            work = Path(temporary) / case.name
+            work.mkdir()
+            trials = Trials(case, inputs_in(state), work)
+            done = [trials.kill(number, 0, chosen) for number, chosen in enumerate(trials.places())]
+            print(line_of(case.name, summed(done)), flush=True)
 
 
 def sources_digest() -> str:
@@ -245,12 +261,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, help="of each case; as many as the list of cases says when not given")
     parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES], help="only these")
+    parser.add_argument("--everywhere", action="store_true", help="at every boundary instead, anew each time")
     parser.add_argument("--state", type=Path, default=ROOT / ".cache" / "faults")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chosen = [case for case in CASES if arguments.case is None or case.name in arguments.case]
     state = arguments.state.resolve() / sources_digest()
     import_all(chosen)
+    if arguments.everywhere:
+        kill_everywhere([case for case in chosen if not case.processes], state)
+        return 0
     found = run_cases(chosen, arguments.kills, state, arguments.seed)
     total = sum(found.values(), collections.Counter())
     print(line_of("all", total))
