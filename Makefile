@@ -161,12 +161,12 @@ page-bench: $(STAMP) ## how quick the page is: 300 images of 2048 in Debian's ch
 	@mkdir -p .cache/page
 	$(PY) -m tests.bench_page .cache/page
 
-faults: $(STAMP) ## kill every command that writes, fill its disk, start it eight times ... (2 hours; goes on when repeated)
+faults: $(STAMP) ## kill every command that writes, fill its disk, start it eight times ... (3 hours on one core; goes on when repeated)
 	$(ONE_THREAD) $(PY) -m tests.faults.kill_many $(ARGS)
 	$(ONE_THREAD) $(PY) -m tests.faults.kill_folds
 	$(ONE_THREAD) $(PY) -m tests.faults.machine --thorough
 
-train-faults: $(STAMP) ## kill a training 20 times while it writes checkpoints, and resume it (20 minutes)
+train-faults: $(STAMP) ## kill a training 20 times while it writes checkpoints, and resume it (4 minutes)
 	$(ONE_THREAD) $(PY) -m tests.faults.kill_training $(ARGS)
 
 same-bytes: $(STAMP) ## every command ten times: hash seed, locale, order of folders, workers, no network (20 minutes)
